@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where things live on this host. The one place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Config:
+    """Paths of one lab; every other module gets what it needs from here by argument."""
+
+    source: Path
+    """The checkout: ``kern/``, ``libdbos/``, ``images/`` and ``tests/`` are below it."""
+    cache: Path
+    """Content-addressed build products; safe to delete at any time."""
+    runs: Path
+    """One directory per machine that was started: console, records. Kept when a run fails."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Defaults by the XDG base directories; ``DBOS_LAB_CACHE`` and ``DBOS_LAB_RUNS`` override."""
+        env = os.environ if environ is None else environ
+        base = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME", "/root")) / ".cache")
+        cache = Path(env.get("DBOS_LAB_CACHE") or base / "dbos-lab")
+        return cls(
+            source=Path(__file__).resolve().parent.parent,
+            cache=cache,
+            runs=Path(env.get("DBOS_LAB_RUNS") or cache / "runs"),
+        )
