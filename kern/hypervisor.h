@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the module share.
+ *
+ *	core.c		/dev/dune, module load, CPUs entering and leaving SVM/VMX operation
+ *	vm.c		the VM descriptor: life time, ioctls
+ *	vcpu.c		the vCPU descriptor: the run loop
+ *	memory.c	slots and the mmu notifier: the second-level table mirrors the process
+ *	host_page.c	from a user address to the page behind it
+ *	tdp.c		the second-level page table itself, NPT or EPT by its struct tdp_format
+ *	svm/		AMD, behind struct vendor_ops
+ *
+ * Lock order: vcpu->run_lock, then vm->slots_mutex, then mmap_lock, then vm->mmu_lock.
+ */
+#ifndef DUNE_HYPERVISOR_H
+#define DUNE_HYPERVISOR_H
+
+#include <linux/cpumask.h>
+#include <linux/kref.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+
+#include "uapi/dune.h"
+
+#define DUNE_MAX_SLOTS 32
+#define DUNE_MAX_VCPUS 1024
+
+/* How the hardware encodes an entry of the second-level table, and how deep the table is. */
+struct tdp_format {
+	unsigned int levels;	/* 4 or 5 */
+	u64 present;		/* any of these bits: the entry is in use */
+	u64 table;		/* bits of an entry that points to a table */
+	u64 leaf;		/* bits of a readable, executable, write-back 4 KiB leaf */
+	u64 write;		/* added to a writable leaf */
+};
+
+/* Tables allocated before mmu_lock is taken, so that mapping a page can't fail or sleep. */
+#define TDP_CACHE_SIZE 4
+
+struct tdp_cache {
+	unsigned int count;
+	void *pages[TDP_CACHE_SIZE];
+};
+
+struct vm {
+	struct kref kref;
+	struct mm_struct *mm;		/* the one address space; held by the notifier */
+	struct mmu_notifier notifier;
+	atomic_t vcpus;
+
+	struct mutex slots_mutex;	/* serialises DUNE_SET_SLOT */
+
+	spinlock_t mmu_lock;		/* protects everything below */
+	u64 *tdp_root;
+	struct dune_slot slots[DUNE_MAX_SLOTS];
+	/* A fault is resolved outside of mmu_lock and thrown away if one of these moved meanwhile. */
+	unsigned long invalidations;	/* running now */
+	unsigned long invalidate_seq;	/* ever finished */
+
+	/* Readers are vCPUs about to enter; see vm_flush_tlb(). */
+	atomic64_t tlb_generation;
+	cpumask_var_t guest_cpus;	/* CPUs that are, or are about to be, in guest mode */
+};
+
+struct vcpu {
+	struct vm *vm;
+	struct dune_run *run;		/* one page, shared with user space */
+	struct mutex run_lock;
+	u64 tlb_generation;		/* of the last entry */
+	struct tdp_cache cache;
+	void *vendor;			/* struct svm_vcpu */
+};
+
+/*
+ * One scenario, two vendors. Everything but @enter runs with interrupts on and may sleep, unless
+ * noted. @cpu_enable and @cpu_disable run on the CPU they are about.
+ */
+struct vendor_ops {
+	u32 id;				/* enum dune_vendor */
+	const char *name;
+	int (*setup)(void);		/* once, at load; logs why when it fails */
+	void (*teardown)(void);
+	int (*cpu_enable)(void);	/* may be atomic */
+	void (*cpu_disable)(void);	/* may be atomic */
+	const struct tdp_format *(*tdp_format)(void);
+	int (*vcpu_create)(struct vcpu *vcpu);
+	void (*vcpu_destroy)(struct vcpu *vcpu);
+	void (*get_state)(struct vcpu *vcpu, struct dune_state *state);
+	int (*set_state)(struct vcpu *vcpu, const struct dune_state *state);
+	void (*inject)(struct vcpu *vcpu, const struct dune_event *event);
+	/* Interrupts off. @flush: drop every translation of this guest first. */
+	void (*enter)(struct vcpu *vcpu, bool flush);
+	/* 1: run on; 0: run->exit_reason is set, back to user space; -errno: the ioctl fails. */
+	int (*handle_exit)(struct vcpu *vcpu);
+};
+
+extern const struct vendor_ops svm_ops;
+
+/* core.c */
+const struct vendor_ops *vendor(void);
+int hardware_get(void);
+void hardware_put(void);
+
+/* vm.c */
+int vm_create(struct file *file);
+void vm_put(struct vm *vm);
+long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+int vm_release(struct inode *inode, struct file *file);
+void vm_flush_tlb(struct vm *vm);
+
+/* vcpu.c */
+int vcpu_create_fd(struct vm *vm);
+
+/* memory.c */
+int memory_init(struct vm *vm);
+void memory_destroy(struct vm *vm);
+int memory_set_slot(struct vm *vm, const struct dune_slot *slot);
+int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags);
+
+/* host_page.c */
+int host_page_get(struct mm_struct *mm, unsigned long hva, bool write, unsigned long *pfn,
+		  bool *writable, struct page **page);
+
+/* tdp.c */
+u64 *tdp_create(void);
+void tdp_destroy(u64 *root);
+int tdp_cache_fill(struct tdp_cache *cache);
+void tdp_cache_free(struct tdp_cache *cache);
+void tdp_map(u64 *root, struct tdp_cache *cache, u64 gpa, unsigned long pfn, bool writable);
+bool tdp_zap(u64 *root, u64 gpa, u64 size);
+unsigned int tdp_gpa_bits(void);
+
+#endif /* DUNE_HYPERVISOR_H */

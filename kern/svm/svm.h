@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * AMD SVM: what the files of this folder share. References are to the AMD64 Architecture
+ * Programmer's Manual, volume 2 ("APM 2"), chapter 15.
+ */
+#ifndef DUNE_SVM_H
+#define DUNE_SVM_H
+
+#include <asm/svm.h>
+
+#include "hypervisor.h"
+
+struct svm_vcpu {
+	struct vmcb *vmcb;
+	int cpu;			/* where asid is valid, -1: nowhere */
+	u64 asid_generation;
+};
+
+/* cpu.c: a physical CPU in SVM operation */
+int svm_cpu_enable(void);
+void svm_cpu_disable(void);
+int svm_cpu_setup(void);
+void svm_cpu_teardown(void);
+/* Interrupts off. Gives the vCPU an ASID that is valid on this CPU; returns the host's VMCB. */
+phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush);
+
+/* exits.c */
+int svm_handle_exit(struct vcpu *vcpu);
+void svm_inject(struct vcpu *vcpu, const struct dune_event *event);
+
+/*
+ * enter.S: one world switch. Interrupts off; on return they are off again, all host state is
+ * back and the guest's general registers but RAX and RSP (these are in the VMCB) are in @regs.
+ */
+asmlinkage void svm_enter(struct dune_regs *regs, phys_addr_t guest_vmcb, phys_addr_t host_vmcb);
+
+#endif /* DUNE_SVM_H */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR BSD-2-Clause */
+/*
+ * The interface between dune.ko and a process that wants to be privileged.
+ *
+ * It is shaped like KVM's, so that libdbos has one front end for both:
+ *
+ *	open("/dev/dune")	one virtual machine, bound to the caller's address space
+ *	  DUNE_SET_SLOT		guest-physical windows onto that address space
+ *	  DUNE_CREATE_VCPU	a file descriptor per thread
+ *	    mmap()		struct dune_run, shared between kernel, process and nobody else
+ *	    DUNE_RUN		run the guest until something only the process can handle
+ *
+ * A virtual machine belongs to one address space for ever: every ioctl from another one (a forked
+ * child that inherited the descriptor) fails with EIO. All structures are fixed-size, padded by
+ * hand and refused (EINVAL) when a reserved field or an unknown flag is not zero. Numbers are
+ * native-endian; addresses are 64 bits wide; sizes are in bytes.
+ */
+#ifndef DUNE_UAPI_H
+#define DUNE_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Grows with every incompatible change; libdbos refuses a module with another one. */
+#define DUNE_API_VERSION 1
+
+enum dune_vendor {
+	DUNE_VENDOR_SVM = 1,
+	DUNE_VENDOR_VMX = 2,
+};
+
+/* DUNE_GET_INFO: what the module is and what the CPU gives it. */
+struct dune_info {
+	__u32 version;		/* DUNE_API_VERSION */
+	__u32 vendor;		/* enum dune_vendor */
+	__u32 gpa_bits;		/* guest-physical addresses are below 1 << gpa_bits */
+	__u32 max_slots;
+	__u32 max_vcpus;
+	__u32 run_size;		/* length to mmap() of a vCPU descriptor */
+	__u64 reserved[4];
+};
+
+/*
+ * DUNE_SET_SLOT: guest-physical [gpa, gpa + size) shows the process's memory at
+ * [hva, hva + size): whatever is mapped there at the moment of the access, with the process's own
+ * permissions. The range may have holes; touching one is DUNE_EXIT_MEMORY_FAULT. A size of zero
+ * deletes the slot. All three are multiples of 4096. Overlap with another slot is EEXIST.
+ */
+struct dune_slot {
+	__u32 slot;		/* 0 .. max_slots - 1 */
+	__u32 flags;		/* none defined: must be 0 */
+	__u64 gpa;
+	__u64 size;
+	__u64 hva;
+	__u64 reserved[2];
+};
+
+struct dune_regs {
+	__u64 rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp;
+	__u64 r8, r9, r10, r11, r12, r13, r14, r15;
+	__u64 rip, rflags;
+};
+
+/*
+ * DUNE_GET_STATE, DUNE_SET_STATE: what a vCPU has beyond its general registers. A new vCPU is in
+ * 64-bit mode at CPL 0 with flat segments and a CR4 made of what the host enables for processes;
+ * get the state, change what is yours, set it. Bits outside of what a guest may own are EINVAL.
+ */
+struct dune_state {
+	__u64 cr0, cr3, cr4, efer;
+	__u64 fs_base, gs_base, kernel_gs_base;
+	__u64 star, lstar, sfmask;
+	__u64 gdt_base, idt_base, tss_base;
+	__u32 gdt_limit, idt_limit, tss_limit;
+	__u16 cs, ss, tss_selector;	/* GDT selectors of flat code, flat data and the TSS */
+	__u16 pad0;
+	__u32 pad1;
+	__u64 reserved[4];
+};
+
+enum dune_exit {
+	/* A signal, a reschedule or lazily kept FPU state wants the thread: just RUN again. */
+	DUNE_EXIT_INTERRUPTED = 0,
+	/* IN or OUT, already stepped over; the process reads or writes regs.rax. */
+	DUNE_EXIT_IO = 1,
+	DUNE_EXIT_HLT = 2,
+	/* No slot there, or the process may not access its own memory in that way. */
+	DUNE_EXIT_MEMORY_FAULT = 3,
+	/* Triple fault. The vCPU can't go on. */
+	DUNE_EXIT_SHUTDOWN = 4,
+	/* The CPU refused the state (hardware code in hw.code). */
+	DUNE_EXIT_FAIL_ENTRY = 5,
+	/* An exit this module knows no answer to (hardware code in hw.code). */
+	DUNE_EXIT_UNKNOWN = 6,
+};
+
+#define DUNE_FAULT_WRITE (1u << 0)
+#define DUNE_FAULT_EXEC	 (1u << 1)
+
+/* An exception (vector 0..31, not NMI) to deliver at the next entry; cleared when taken. */
+struct dune_event {
+	__u8 valid;
+	__u8 vector;
+	__u8 has_error_code;
+	__u8 pad;
+	__u32 error_code;
+	__u64 cr2;		/* loaded into CR2 for vector 14, else 0 */
+};
+
+/*
+ * The run page. The process owns it between two DUNE_RUNs, the module during one. The process
+ * may scribble on it at any time; that can only hurt its own guest.
+ */
+struct dune_run {
+	/* in */
+	__u8 immediate_exit;	/* non-zero: return DUNE_EXIT_INTERRUPTED without entering */
+	__u8 pad0[7];
+	struct dune_event inject;
+	/* in and out */
+	struct dune_regs regs;
+	/* out */
+	__u32 exit_reason;	/* enum dune_exit */
+	__u32 pad1;
+	union {
+		struct {
+			__u16 port;
+			__u8 size;	/* 1, 2 or 4 */
+			__u8 is_write;	/* OUT */
+			__u32 pad;
+		} io;
+		struct {
+			__u64 gpa;
+			__u32 flags;	/* DUNE_FAULT_* */
+			__u32 pad;
+		} fault;
+		struct {
+			__u64 code;
+			__u64 info1, info2;
+		} hw;
+		__u64 space[8];
+	};
+	/* Counters since the vCPU was created: exact on any engine, so tests can rely on them. */
+	__u64 entries;		/* world switches into the guest */
+	__u64 faults;		/* second-level faults resolved in the kernel */
+	__u64 tlb_flushes;	/* whole-ASID/VPID flushes asked of the CPU at an entry */
+	__u64 reserved[5];
+};
+
+#define DUNE_IOCTL_TYPE	 0xdb
+
+/* On a descriptor of /dev/dune. */
+#define DUNE_GET_INFO	 _IOR(DUNE_IOCTL_TYPE, 0x00, struct dune_info)
+#define DUNE_SET_SLOT	 _IOW(DUNE_IOCTL_TYPE, 0x01, struct dune_slot)
+#define DUNE_CREATE_VCPU _IO(DUNE_IOCTL_TYPE, 0x02)	/* argument 0; returns a descriptor */
+
+/* On a vCPU descriptor. One thread at a time: a second one gets EBUSY. */
+#define DUNE_RUN	 _IO(DUNE_IOCTL_TYPE, 0x10)
+#define DUNE_GET_STATE	 _IOR(DUNE_IOCTL_TYPE, 0x11, struct dune_state)
+#define DUNE_SET_STATE	 _IOW(DUNE_IOCTL_TYPE, 0x12, struct dune_state)
+
+#if defined(__KERNEL__) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L)
+#define DUNE_ASSERT_SIZE(type, size) \
+	_Static_assert(sizeof(struct type) == (size), "struct " #type " changed its ABI")
+DUNE_ASSERT_SIZE(dune_info, 56);
+DUNE_ASSERT_SIZE(dune_slot, 48);
+DUNE_ASSERT_SIZE(dune_regs, 144);
+DUNE_ASSERT_SIZE(dune_state, 160);
+DUNE_ASSERT_SIZE(dune_event, 16);
+DUNE_ASSERT_SIZE(dune_run, 304);
+#undef DUNE_ASSERT_SIZE
+#endif
+
+#endif /* DUNE_UAPI_H */

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU is a descriptor and a page shared with the process. The thread that calls DUNE_RUN lends
+ * the vCPU its time, its FPU registers and its address space, and gets the CPU back at the first
+ * event that only user space can handle.
+ *
+ * FPU state is never switched: the guest computes in the thread's own registers. When the kernel
+ * has put them away (TIF_NEED_FPU_LOAD) we return to user space instead of entering, because the
+ * way there reloads them and needs no symbol that later kernels keep to themselves. The same
+ * return also runs signals, task work and the scheduler, which keeps this loop free of all three.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/thread_info.h>
+#include <linux/uaccess.h>
+
+#include "hypervisor.h"
+
+#ifdef _TIF_NEED_RESCHED_LAZY
+#define ENTRY_WORK_LAZY _TIF_NEED_RESCHED_LAZY
+#else
+#define ENTRY_WORK_LAZY 0
+#endif
+#define ENTRY_WORK                                                                         \
+	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME | _TIF_NEED_RESCHED |    \
+	 ENTRY_WORK_LAZY | _TIF_NEED_FPU_LOAD)
+
+/* One world switch. Returns false, without entering, when the thread has to go to user space. */
+static bool enter_guest(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	u64 generation;
+	bool flush;
+	int cpu;
+
+	cpu = get_cpu();
+	local_irq_disable();
+	if (read_thread_flags() & ENTRY_WORK) {
+		local_irq_enable();
+		put_cpu();
+		return false;
+	}
+	cpumask_set_cpu(cpu, vm->guest_cpus);
+	smp_mb__after_atomic();		/* pairs with vm_flush_tlb() */
+	generation = atomic64_read(&vm->tlb_generation);
+	flush = generation != vcpu->tlb_generation;
+	vcpu->tlb_generation = generation;
+	vcpu->run->tlb_flushes += flush;
+	vcpu->run->entries++;
+	vendor()->enter(vcpu, flush);
+	cpumask_clear_cpu(cpu, vm->guest_cpus);
+	local_irq_enable();		/* what made the guest exit is taken here */
+	put_cpu();
+	return true;
+}
+
+static int take_injection(struct vcpu *vcpu)
+{
+	struct dune_event event = vcpu->run->inject;
+
+	if (!event.valid)
+		return 0;
+	/* 2 is NMI; 0..31 are the exceptions. */
+	if (event.vector > 31 || event.vector == 2 || event.pad)
+		return -EINVAL;
+	vcpu->run->inject.valid = 0;
+	vendor()->inject(vcpu, &event);
+	return 0;
+}
+
+static long vcpu_run(struct vcpu *vcpu)
+{
+	struct dune_run *run = vcpu->run;
+	long ret;
+
+	ret = take_injection(vcpu);
+	if (ret)
+		return ret;
+	do {
+		run->exit_reason = DUNE_EXIT_INTERRUPTED;
+		if (READ_ONCE(run->immediate_exit) || !enter_guest(vcpu))
+			return 0;
+		ret = vendor()->handle_exit(vcpu);
+	} while (ret > 0);
+	return ret;
+}
+
+static long set_state(struct vcpu *vcpu, const void __user *user)
+{
+	struct dune_state state;
+
+	if (copy_from_user(&state, user, sizeof(state)))
+		return -EFAULT;
+	if (state.pad0 || state.pad1 || memchr_inv(state.reserved, 0, sizeof(state.reserved)))
+		return -EINVAL;
+	return vendor()->set_state(vcpu, &state);
+}
+
+static long get_state(struct vcpu *vcpu, void __user *user)
+{
+	struct dune_state state = {};
+
+	vendor()->get_state(vcpu, &state);
+	return copy_to_user(user, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vcpu *vcpu = file->private_data;
+	long ret;
+
+	if (current->mm != vcpu->vm->mm)
+		return -EIO;
+	/* Not a sleeping lock: two threads in one vCPU is a bug of the caller, not a queue. */
+	if (!mutex_trylock(&vcpu->run_lock))
+		return -EBUSY;
+
+	switch (cmd) {
+	case DUNE_RUN:
+		ret = arg ? -EINVAL : vcpu_run(vcpu);
+		break;
+	case DUNE_GET_STATE:
+		ret = get_state(vcpu, (void __user *)arg);
+		break;
+	case DUNE_SET_STATE:
+		ret = set_state(vcpu, (const void __user *)arg);
+		break;
+	default:
+		ret = -ENOTTY;
+	}
+	mutex_unlock(&vcpu->run_lock);
+	return ret;
+}
+
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct vcpu *vcpu = file->private_data;
+
+	if (vma->vm_pgoff != 0 || vma->vm_end - vma->vm_start != PAGE_SIZE)
+		return -EINVAL;
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	return vm_insert_page(vma, vma->vm_start, virt_to_page(vcpu->run));
+}
+
+static void vcpu_free(struct vcpu *vcpu)
+{
+	tdp_cache_free(&vcpu->cache);
+	free_page((unsigned long)vcpu->run);
+	kfree(vcpu);
+}
+
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct vcpu *vcpu = file->private_data;
+	struct vm *vm = vcpu->vm;
+
+	vendor()->vcpu_destroy(vcpu);
+	vcpu_free(vcpu);
+	atomic_dec(&vm->vcpus);
+	vm_put(vm);
+	return 0;
+}
+
+static const struct file_operations vcpu_fops = {
+	.owner = THIS_MODULE,
+	.release = vcpu_release,
+	.unlocked_ioctl = vcpu_ioctl,
+	.mmap = vcpu_mmap,
+	.llseek = noop_llseek,
+};
+
+/* Returns the new descriptor, or -errno. */
+int vcpu_create_fd(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	int ret = -ENOMEM;
+
+	if (atomic_inc_return(&vm->vcpus) > DUNE_MAX_VCPUS) {
+		ret = -ENOSPC;
+		goto dec;
+	}
+	vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+	if (!vcpu)
+		goto dec;
+	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vcpu->run)
+		goto free;
+	mutex_init(&vcpu->run_lock);
+	vcpu->vm = vm;
+	ret = vendor()->vcpu_create(vcpu);
+	if (ret)
+		goto free;
+	kref_get(&vm->kref);
+	ret = anon_inode_getfd("dune-vcpu", &vcpu_fops, vcpu, O_RDWR | O_CLOEXEC);
+	if (ret < 0)
+		goto put;
+	return ret;
+
+put:
+	vm_put(vm);
+	vendor()->vcpu_destroy(vcpu);
+free:
+	vcpu_free(vcpu);
+dec:
+	atomic_dec(&vm->vcpus);
+	return ret;
+}
