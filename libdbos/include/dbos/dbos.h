@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libdbos: the guest kernel of a privileged process.
+ *
+ *	dbos_init()	once per process
+ *	dbos_enter()	per thread: returns at CPL 0 of a virtual CPU, on the same stack, at the
+ *			same addresses, with the same open files
+ *	dbos_on_*()	take over page faults, exceptions, interrupts and system calls
+ *	dbos_leave()	back to an ordinary thread
+ *
+ * In between the thread owns its page tables (<dbos/mm.h>). System calls go to the host kernel,
+ * made by the thread itself from user space, so seccomp, ptrace, signals and accounting see what
+ * they always see. Not yet served inside: creating threads and vfork (-ENOSYS; create threads
+ * first, then let each enter), and a signal handler that leaves by longjmp.
+ *
+ * Every function returns 0 or a positive result, or -errno. None prints, none exits.
+ */
+#ifndef DBOS_DBOS_H
+#define DBOS_DBOS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <dbos/trap.h>
+
+struct dbos;
+
+/*
+ * -ENOENT: no /dev/dune (load the module); -EACCES: it is not yours to open; -EPROTO: another
+ * interface version; -EBUSY: another hypervisor has the CPU; -E2BIG: the CPU's physical addresses
+ * are too narrow for this process's layout. Without side effects on failure. A second call is 0.
+ */
+int dbos_init(void);
+
+/*
+ * Makes the calling thread privileged; on return it runs at CPL 0. -EINVAL before dbos_init();
+ * -EALREADY inside. dbos_leave() gives everything back that dbos_enter() took; -EINVAL outside.
+ */
+int dbos_enter(void);
+int dbos_leave(void);
+
+/* The calling thread is inside. */
+bool dbos_inside(void);
+
+/* The process's instance once dbos_init() has succeeded, else NULL. */
+struct dbos *dbos_instance(void);
+
+struct dbos_caps {
+	const char *backend;	/* "dune" */
+	const char *vendor;	/* "svm" or "vmx" */
+	unsigned int gpa_bits;
+	bool gigabyte_pages;
+};
+
+int dbos_caps(const struct dbos *dbos, struct dbos_caps *caps);
+
+/* Exact counters of the calling thread's vCPU since it entered; -EINVAL outside. */
+struct dbos_vcpu_stats {
+	uint64_t entries;	/* world switches: one per exit from the guest */
+	uint64_t faults;	/* second-level faults the module resolved */
+	uint64_t tlb_flushes;
+	uint64_t syscalls;	/* made by the host on the guest's behalf */
+};
+
+int dbos_vcpu_stats(struct dbos_vcpu_stats *stats);
+
+/*
+ * Handlers are asked newest first until one returns DBOS_HANDLED. They run at CPL 0 with
+ * interrupts off on the vCPU's own trap stack (64 KiB, shared by nested traps), may fault, print
+ * and make system calls. They are never unregistered. Registering is thread-safe, takes effect on
+ * every vCPU at its next trap, and returns -ENOMEM or 0.
+ */
+enum dbos_verdict { DBOS_NEXT, DBOS_HANDLED };
+
+typedef enum dbos_verdict (*dbos_fault_fn)(void *arg, uintptr_t va, uint64_t fec,
+					   struct dbos_tf *tf);
+typedef enum dbos_verdict (*dbos_trap_fn)(void *arg, struct dbos_tf *tf);
+
+/*
+ * Page faults with lo <= va < hi: of the guest's own page table, and of addresses where the
+ * process has nothing mapped or not with that right. An access through a remapped page whose
+ * frame lost its host memory is reported at the frame's own address. A fault nobody handles ends
+ * the process by SIGSEGV.
+ */
+int dbos_on_fault(struct dbos *dbos, uintptr_t lo, uintptr_t hi, dbos_fault_fn fn, void *arg);
+
+/* Exceptions and interrupts by vector 0..255 (not 14). Unhandled: the signal Linux would send. */
+int dbos_on_intr(struct dbos *dbos, int vector, dbos_trap_fn fn, void *arg);
+
+/*
+ * System calls made inside by number, or all (DBOS_ANY). A handler sets tf->rax to the result.
+ * What it calls itself goes straight to the host.
+ */
+#define DBOS_ANY (-1)
+int dbos_on_syscall(struct dbos *dbos, int nr, dbos_trap_fn fn, void *arg);
+
+/* For such a handler: the host makes the call in tf; returns its result (also -errno). */
+long dbos_syscall_host(const struct dbos_tf *tf);
+
+#endif /* DBOS_DBOS_H */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Numbers that assembly and C share. cpu/vcpu.c asserts every one of them against the structures.
+ */
+#ifndef DBOS_OFFSETS_H
+#define DBOS_OFFSETS_H
+
+/* struct vcpu */
+#define VCPU_SELF	   0
+#define VCPU_HOOK_STATE	   8
+#define VCPU_XSAVE_SIZE	   12
+#define VCPU_TRAP_STACK_LO 16
+#define VCPU_TRAP_STACK_HI 24
+#define VCPU_HOST_STACK	   32
+#define VCPU_SCRATCH_RSP   40
+#define VCPU_REGS	   48
+
+/* struct dune_regs */
+#define REGS_RAX    0
+#define REGS_RBX    8
+#define REGS_RCX    16
+#define REGS_RDX    24
+#define REGS_RSI    32
+#define REGS_RDI    40
+#define REGS_RSP    48
+#define REGS_RBP    56
+#define REGS_R8	    64
+#define REGS_R9	    72
+#define REGS_R10    80
+#define REGS_R11    88
+#define REGS_R12    96
+#define REGS_R13    104
+#define REGS_R14    112
+#define REGS_R15    120
+#define REGS_RIP    128
+#define REGS_RFLAGS 136
+
+/* struct dbos_tf, and the number SYSCALL has there */
+#define DBOS_TRAP_SYSCALL_NR 256
+#define TF_RSP	160
+#define TF_SIZE 176
+
+/* Bytes between two entries of dbos_trap_stubs. */
+#define DBOS_TRAP_STUB_SIZE 16
+
+/* The IST stack is one page, and the vCPU's address stands at its bottom. */
+#define IST_STACK_SIZE 4096
+
+/* Segment selectors of the guest's GDT. */
+#define SELECTOR_CODE 0x08
+#define SELECTOR_DATA 0x10
+#define SELECTOR_TSS  0x18
+
+/* OUT to one of these is how the guest calls the process's run loop. */
+#define PORT_SYSCALL   0xd0	/* registers as at SYSCALL */
+#define PORT_LEAVE     0xd1
+#define PORT_UNHANDLED 0xd2	/* RDI: trap number; RSI: address */
+
+#endif /* DBOS_OFFSETS_H */

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Entries into the guest kernel: 256 vectors and SYSCALL. Both build a struct dbos_tf on the trap
+ * stack and call dbos_trap_dispatch() with every other register of the interrupted code safe.
+ */
+#include "cpu/offsets.h"
+
+/* struct dbos_tf grows down from here. */
+.macro PUSH_REGISTERS
+	push	%rax
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%rbp
+	push	%rbx
+	push	%r11
+	push	%r10
+	push	%r9
+	push	%r8
+	push	%rcx
+	push	%rdx
+	push	%rsi
+	push	%rdi
+.endm
+
+.macro POP_REGISTERS
+	pop	%rdi
+	pop	%rsi
+	pop	%rdx
+	pop	%rcx
+	pop	%r8
+	pop	%r9
+	pop	%r10
+	pop	%r11
+	pop	%rbx
+	pop	%rbp
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rax
+.endm
+
+	.text
+
+/* Exceptions 8, 10-14, 17, 21, 29 and 30 push an error code (SDM 3A 6.13); we add the others'. */
+	.balign	16
+	.globl	dbos_trap_stubs
+dbos_trap_stubs:
+	.set	vector, 0
+	.rept	256
+	.balign	DBOS_TRAP_STUB_SIZE
+	.if	vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || \
+		vector == 29 || vector == 30
+	.else
+	push	$0
+	.endif
+	push	$vector
+	jmp	trap_common
+	.set	vector, vector + 1
+	.endr
+
+/*
+ * On the IST stack, interrupts off. Moves the frame to the trap stack: to its top, or, when the
+ * interrupted code was itself a handler, below that code's red zone. The trap stack is mapped by
+ * the guest's own table from the start, so the copy can't trap.
+ */
+trap_common:
+	PUSH_REGISTERS
+	cld
+	mov	%rsp, %rsi
+	mov	%rsp, %rbx
+	and	$-IST_STACK_SIZE, %rbx
+	mov	(%rbx), %rbx			/* struct vcpu */
+	mov	TF_RSP(%rsi), %rdi
+	cmp	VCPU_TRAP_STACK_LO(%rbx), %rdi
+	jb	1f
+	cmp	VCPU_TRAP_STACK_HI(%rbx), %rdi
+	ja	1f
+	sub	$128, %rdi
+	jmp	2f
+1:	mov	VCPU_TRAP_STACK_HI(%rbx), %rdi
+2:	sub	$TF_SIZE, %rdi
+	and	$-16, %rdi
+	mov	%rdi, %rax
+	mov	$(TF_SIZE / 8), %ecx
+	rep movsq
+	mov	%rax, %rsp
+
+/* RSP: struct dbos_tf on the trap stack; RBX: struct vcpu. */
+dispatch:
+	mov	%rsp, %rbp
+	mov	VCPU_XSAVE_SIZE(%rbx), %eax
+	test	%eax, %eax
+	jz	3f
+	sub	%rax, %rsp
+	and	$-64, %rsp
+	/* XSAVE writes only part of the header, XRSTOR wants the rest zero (SDM 1 13.4.2). */
+	xor	%eax, %eax
+	lea	512(%rsp), %rdi
+	mov	$8, %ecx
+	rep stosq
+	or	$-1, %eax
+	or	$-1, %edx
+	xsave64	(%rsp)
+	mov	%rbp, %rdi
+	mov	%rbx, %rsi
+	call	dbos_trap_dispatch
+	or	$-1, %eax
+	or	$-1, %edx
+	xrstor64 (%rsp)
+	jmp	4f
+3:	sub	$512, %rsp
+	fxsave64 (%rsp)
+	mov	%rbp, %rdi
+	mov	%rbx, %rsi
+	call	dbos_trap_dispatch
+	fxrstor64 (%rsp)
+4:	mov	%rbp, %rsp
+	POP_REGISTERS
+	add	$16, %rsp			/* num, err */
+	iretq
+
+/*
+ * SYSCALL at CPL 0: RCX is the return address, R11 the flags, interrupts are off (SFMASK). Without
+ * handlers it is a hypercall and a jump; SYSRET would go to CPL 3. The flags go back through the
+ * stack, below the red zone.
+ */
+	.balign	64
+	.globl	dbos_syscall_entry
+dbos_syscall_entry:
+	swapgs
+	cmpl	$1, %gs:VCPU_HOOK_STATE
+	je	hooked
+	swapgs
+	out	%eax, $PORT_SYSCALL
+	lea	-128(%rsp), %rsp
+	push	%r11
+	popf
+	lea	128(%rsp), %rsp
+	jmp	*%rcx
+
+hooked:
+	mov	%rsp, %gs:VCPU_SCRATCH_RSP
+	cmp	%gs:VCPU_TRAP_STACK_LO, %rsp
+	jb	1f
+	cmp	%gs:VCPU_TRAP_STACK_HI, %rsp
+	ja	1f
+	sub	$128, %rsp
+	jmp	2f
+1:	mov	%gs:VCPU_TRAP_STACK_HI, %rsp
+2:	and	$-16, %rsp
+	push	$SELECTOR_DATA
+	push	%gs:VCPU_SCRATCH_RSP
+	push	%r11
+	push	$SELECTOR_CODE
+	push	%rcx
+	push	$0
+	push	$DBOS_TRAP_SYSCALL_NR
+	PUSH_REGISTERS
+	cld
+	mov	%gs:VCPU_SELF, %rbx
+	swapgs
+	jmp	dispatch
+
+	.section .note.GNU-stack, "", @progbits

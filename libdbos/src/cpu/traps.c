@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What happens to a trap once its registers are safe: the registered handlers, or the signal. */
+#include <stddef.h>
+
+#include "cpu/offsets.h"
+#include "dbos_internal.h"
+
+#define VECTOR_PF 14
+
+/* Interrupt gate, present, DPL 0, 64-bit, through IST 1 (SDM 3A 6.14.1). */
+#define GATE_ATTRIBUTES (0x8e00ull << 32 | 1ull << 32)
+
+_Static_assert(sizeof(struct dbos_tf) == TF_SIZE, "offsets.h");
+_Static_assert(offsetof(struct dbos_tf, rsp) == TF_RSP, "offsets.h");
+_Static_assert(DBOS_TRAP_SYSCALL == DBOS_TRAP_SYSCALL_NR, "offsets.h");
+
+void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu);
+
+void traps_fill_idt(struct idt_gate idt[256])
+{
+	for (int i = 0; i < 256; i++) {
+		uint64_t entry = (uint64_t)(dbos_trap_stubs + i * DBOS_TRAP_STUB_SIZE);
+
+		idt[i].low = (entry & 0xffff) | (uint64_t)SELECTOR_CODE << 16 | GATE_ATTRIBUTES |
+			     (entry & 0xffff0000) << 32;
+		idt[i].high = entry >> 32;
+	}
+}
+
+static uintptr_t read_cr2(void)
+{
+	uintptr_t cr2;
+
+	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+	return cr2;
+}
+
+/*
+ * The count in hook_state sends what the handlers call themselves straight to the host. Only this
+ * vCPU counts; bit 0 may be set by any thread, hence the atomics.
+ */
+static void dispatch_syscall(struct dbos_tf *tf, struct vcpu *vcpu)
+{
+	enum dbos_verdict verdict;
+
+	__atomic_fetch_add(&vcpu->hook_state, 2, __ATOMIC_RELAXED);
+	verdict = handlers_run_trap(&vcpu->dbos->handlers.syscalls, tf->rax, tf);
+	if (verdict == DBOS_NEXT)
+		tf->rax = dbos_syscall_host(tf);
+	__atomic_fetch_sub(&vcpu->hook_state, 2, __ATOMIC_RELAXED);
+}
+
+/* Called by traps.S on the trap stack, interrupts off, vector registers saved. */
+void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu)
+{
+	uintptr_t address = tf->rip;
+	enum dbos_verdict verdict;
+
+	if (tf->num == DBOS_TRAP_SYSCALL) {
+		dispatch_syscall(tf, vcpu);
+		return;
+	}
+	if (tf->num == VECTOR_PF) {
+		/* First of all: a fault inside a handler overwrites it. */
+		address = read_cr2();
+		verdict = handlers_run_fault(&vcpu->dbos->handlers.faults, address, tf->err, tf);
+	} else {
+		verdict = handlers_run_trap(&vcpu->dbos->handlers.traps, tf->num, tf);
+	}
+	if (verdict == DBOS_NEXT)
+		vcpu_hypercall(PORT_UNHANDLED, tf->num, address);
+}
+
+/* The host's SYSCALL convention, one OUT further down. */
+long dbos_syscall_host(const struct dbos_tf *tf)
+{
+	register uint64_t r10 __asm__("r10") = tf->r10;
+	register uint64_t r8 __asm__("r8") = tf->r8;
+	register uint64_t r9 __asm__("r9") = tf->r9;
+	long ret;
+
+	__asm__ volatile("out %%eax, %1"
+			 : "=a"(ret)
+			 : "N"(PORT_SYSCALL), "a"(tf->rax), "D"(tf->rdi), "S"(tf->rsi),
+			   "d"(tf->rdx), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual CPU: a thread inside the guest. Its memory is one mapping:
+ *
+ *	[ struct vcpu, GDT, TSS | IST stack | guard | trap stack | guard | host stack ]
+ *
+ * Three stacks besides the program's own. Every vector enters on the IST stack, because a trap at
+ * CPL 0 would otherwise be pushed onto the interrupted stack and into its red zone (128 bytes
+ * below RSP that leaf functions use without moving it). The entry code copies the frame to the
+ * trap stack at once, so that the IST stack is free again for a trap within the handler. The host
+ * stack is what the thread runs on in user space, between two stretches of guest code.
+ */
+#ifndef DBOS_VCPU_H
+#define DBOS_VCPU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dbos/dbos.h>
+
+#include "hv/hv.h"
+
+#define TRAP_STACK_SIZE (64 * 1024)
+#define HOST_STACK_SIZE (64 * 1024)
+
+struct dbos_tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3, iomap_base;
+} __attribute__((packed));
+
+struct vcpu {
+	/* What assembly uses: see offsets.h. The guest's KERNEL_GS_BASE points here. */
+	struct vcpu *self;
+	/*
+	 * 1: the next system call goes to the registered handlers. Bit 0: there are some; above
+	 * it: how deep this vCPU is inside them (2 per level), whose own calls go to the host.
+	 */
+	uint32_t hook_state;
+	uint32_t xsave_size;		/* 0: this CPU has FXSAVE only */
+	uint64_t trap_stack_lo, trap_stack_hi;
+	uint64_t host_stack;
+	uint64_t scratch_rsp;
+	struct dune_regs *regs;
+
+	struct dbos *dbos;
+	struct vcpu *next;		/* in dbos->vcpus */
+	struct hv_vcpu hv;
+	uint64_t syscalls;		/* made by the host for this guest */
+	struct dune_regs fork_regs;	/* of the child, until it is outside */
+	uint64_t gdt[5];
+	struct dbos_tss tss;
+};
+
+#define VCPU_MAPPING_SIZE (4 * 4096 + TRAP_STACK_SIZE + HOST_STACK_SIZE)
+
+int vcpu_create(struct dbos *dbos, struct vcpu **out);
+void vcpu_destroy(struct vcpu *vcpu);
+void vcpu_unlink(struct vcpu *vcpu);		/* the part of it that needs no stack of another */
+
+/* traps.S, enter.S */
+extern char dbos_trap_stubs[];		/* 256, DBOS_TRAP_STUB_SIZE bytes apart */
+extern char dbos_syscall_entry[];
+/* @loop runs in user space on the host stack; it returns the registers to go on with there. */
+void dbos_vcpu_enter(struct vcpu *vcpu, const struct dune_regs *(*loop)(struct vcpu *vcpu));
+void dbos_resume_native(const struct dune_regs *regs) __attribute__((noreturn));
+void dbos_exit_thread(void *mapping, size_t length, long status) __attribute__((noreturn));
+
+/* traps.c: every gate an interrupt gate onto IST 1 */
+struct idt_gate {
+	uint64_t low, high;
+};
+#define DBOS_IDT_SIZE (256 * sizeof(struct idt_gate))
+void traps_fill_idt(struct idt_gate idt[256]);
+
+/* Calls the run loop; only inside. It may continue in user space: see dbos_resume_native. */
+#define vcpu_hypercall(port, rdi, rsi)                                                     \
+	__asm__ volatile("out %%eax, %0"                                                   \
+			 :                                                                 \
+			 : "N"(port), "D"(rdi), "S"(rsi)                                   \
+			 : "rcx", "r11", "cc", "memory")
+
+#endif /* DBOS_VCPU_H */

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The public life cycle: the process's one instance, and each thread's way in and out. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "cpu/offsets.h"
+#include "dbos_internal.h"
+#include "mm/pgtable.h"
+#include "sys/run_loop.h"
+
+/*
+ * A process has one address space, so it has one of these. Written once, under init_lock; a
+ * thread's vCPU is its own.
+ */
+static struct dbos *instance;
+static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local struct vcpu *self;
+
+static int map_idt(struct dbos *dbos)
+{
+	void *idt = mmap(NULL, DBOS_IDT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+
+	if (idt == MAP_FAILED)
+		return -ENOMEM;
+	dbos->idt = idt;
+	traps_fill_idt(dbos->idt);
+	return 0;
+}
+
+static int register_slots(struct dbos *dbos)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < dbos->windows.count; i++) {
+		const struct window *w = &dbos->windows.window[i];
+
+		ret = dbos->hv.ops->set_slot(&dbos->hv, i, w->gpa, w->va, w->size);
+	}
+	return ret;
+}
+
+static int create(struct dbos *dbos)
+{
+	struct landmarks landmarks;
+	int ret;
+
+	pthread_mutex_init(&dbos->lock, NULL);
+	dbos->hv.ops = &hv_dune_ops;
+	ret = dbos->hv.ops->open(&dbos->hv);
+	if (ret)
+		return ret;
+	ret = landmarks_read(&landmarks);
+	if (ret)
+		goto close;
+	ret = windows_layout(&dbos->windows, &landmarks, dbos->hv.gpa_bits);
+	if (ret)
+		goto close;
+	ret = pgtable_create(dbos);
+	if (ret)
+		goto close;
+	ret = map_idt(dbos);
+	if (ret)
+		goto destroy_pgtable;
+	ret = register_slots(dbos);
+	if (ret)
+		goto unmap_idt;
+	return 0;
+
+unmap_idt:
+	munmap(dbos->idt, DBOS_IDT_SIZE);
+destroy_pgtable:
+	pgtable_destroy(dbos);
+close:
+	dbos->hv.ops->close(&dbos->hv);
+	return ret;
+}
+
+int dbos_init(void)
+{
+	struct dbos *dbos;
+	int ret = 0;
+
+	pthread_mutex_lock(&init_lock);
+	if (instance)
+		goto unlock;
+	dbos = calloc(1, sizeof(*dbos));
+	if (!dbos) {
+		ret = -ENOMEM;
+		goto unlock;
+	}
+	ret = create(dbos);
+	if (ret)
+		free(dbos);
+	else
+		__atomic_store_n(&instance, dbos, __ATOMIC_RELEASE);
+unlock:
+	pthread_mutex_unlock(&init_lock);
+	return ret;
+}
+
+struct dbos *dbos_instance(void)
+{
+	return __atomic_load_n(&instance, __ATOMIC_ACQUIRE);
+}
+
+bool dbos_inside(void)
+{
+	return self != NULL;
+}
+
+int dbos_enter(void)
+{
+	struct dbos *dbos = dbos_instance();
+	int ret;
+
+	if (!dbos)
+		return -EINVAL;
+	if (self)
+		return -EALREADY;
+	ret = vcpu_create(dbos, &self);
+	if (ret)
+		return ret;
+	dbos_vcpu_enter(self, run_loop);
+	return 0;
+}
+
+int dbos_leave(void)
+{
+	if (!self)
+		return -EINVAL;
+	vcpu_hypercall(PORT_LEAVE, 0, 0);
+	/* In user space again, on the same stack. */
+	vcpu_destroy(self);
+	self = NULL;
+	return 0;
+}
+
+int dbos_caps(const struct dbos *dbos, struct dbos_caps *caps)
+{
+	*caps = (struct dbos_caps){
+		.backend = dbos->hv.ops->name,
+		.vendor = dbos->hv.vendor,
+		.gpa_bits = dbos->hv.gpa_bits,
+		.gigabyte_pages = dbos->gigabyte_pages,
+	};
+	return 0;
+}
+
+int dbos_vcpu_stats(struct dbos_vcpu_stats *stats)
+{
+	struct hv_counters counters;
+
+	if (!self)
+		return -EINVAL;
+	self->hv.hv->ops->counters(&self->hv, &counters);
+	*stats = (struct dbos_vcpu_stats){
+		.entries = counters.entries,
+		.faults = counters.faults,
+		.tlb_flushes = counters.tlb_flushes,
+		.syscalls = self->syscalls,
+	};
+	return 0;
+}
+
+int dbos_on_fault(struct dbos *dbos, uintptr_t lo, uintptr_t hi, dbos_fault_fn fn, void *arg)
+{
+	struct handler handler = { .lo = lo, .hi = hi, .fault = fn, .arg = arg };
+
+	return handlers_add(&dbos->handlers.faults, &handler);
+}
+
+int dbos_on_intr(struct dbos *dbos, int vector, dbos_trap_fn fn, void *arg)
+{
+	struct handler handler = { .lo = vector, .hi = vector + 1, .trap = fn, .arg = arg };
+
+	if (vector < 0 || vector > 255)
+		return -EINVAL;
+	return handlers_add(&dbos->handlers.traps, &handler);
+}
+
+int dbos_on_syscall(struct dbos *dbos, int nr, dbos_trap_fn fn, void *arg)
+{
+	struct handler handler = { .lo = nr, .hi = nr + 1, .trap = fn, .arg = arg };
+	int ret;
+
+	if (nr == DBOS_ANY) {
+		handler.lo = 0;
+		handler.hi = UINTPTR_MAX;
+	} else if (nr < 0) {
+		return -EINVAL;
+	}
+	pthread_mutex_lock(&dbos->lock);
+	ret = handlers_add(&dbos->handlers.syscalls, &handler);
+	if (!ret) {
+		for (struct vcpu *vcpu = dbos->vcpus; vcpu; vcpu = vcpu->next)
+			__atomic_fetch_or(&vcpu->hook_state, 1, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&dbos->lock);
+	return ret;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where host-virtual addresses live in guest-physical space.
+ *
+ * A process spreads over 47 bits of addresses; guest-physical ones have 39 to 48 bits. But it
+ * uses only a few neighbourhoods (program and heap, the mmap area, the stacks), so each of these
+ * gets a window: a 1 GiB-aligned range of addresses, shown linearly at a 1 GiB-aligned
+ * guest-physical address and registered as one memory slot. What is mapped inside a window, now
+ * or later, is none of our business: the hypervisor mirrors it.
+ */
+#ifndef DBOS_WINDOWS_H
+#define DBOS_WINDOWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WINDOW_ALIGN (1ull << 30)
+#define WINDOWS_MAX  4
+
+struct window {
+	uint64_t va, gpa, size;
+};
+
+struct windows {
+	size_t count;
+	struct window window[WINDOWS_MAX];	/* by rising va, disjoint */
+};
+
+/* Landmarks of the calling process. */
+struct landmarks {
+	uint64_t program;	/* any address of the executable */
+	uint64_t mmap_top;	/* end of the highest mapping below the stack */
+	uint64_t stack;		/* any address of the main thread's stack */
+};
+
+int landmarks_read(struct landmarks *landmarks);
+
+/* -E2BIG: they do not fit below 1 << gpa_bits. Pure. */
+int windows_layout(struct windows *windows, const struct landmarks *landmarks,
+		   unsigned int gpa_bits);
+
+/* 0 where no window is: guest-physical 0 is never used. */
+uint64_t windows_gpa(const struct windows *windows, uint64_t va);
+uint64_t windows_va(const struct windows *windows, uint64_t gpa);
+
+#endif /* DBOS_WINDOWS_H */

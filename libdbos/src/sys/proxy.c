@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The system-call proxy: the thread makes the guest's call with its own SYSCALL instruction.
+ *
+ * Addresses are the same inside and outside, so almost every call passes through untouched. The
+ * exceptions are calls that change the thread itself: what it is a copy of, where its FS and GS
+ * point, and its end.
+ */
+#include <errno.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
+#include <asm/prctl.h>
+
+#include "dbos_internal.h"
+#include "sys/host_syscall.h"
+#include "sys/proxy.h"
+
+static long pass_through(const struct dune_regs *regs)
+{
+	return host_syscall(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8,
+			    regs->r9);
+}
+
+/* FS and GS bases exist twice, in the thread and in its guest; keep the guest's in step. */
+static long arch_prctl_call(struct vcpu *vcpu)
+{
+	const struct dune_regs *regs = vcpu->regs;
+	struct dune_state state;
+	long ret;
+
+	ret = pass_through(regs);
+	if (ret || (regs->rdi != ARCH_SET_FS && regs->rdi != ARCH_SET_GS))
+		return ret;
+	ret = vcpu->hv.hv->ops->get_state(&vcpu->hv, &state);
+	if (ret)
+		return ret;
+	if (regs->rdi == ARCH_SET_FS)
+		state.fs_base = regs->rsi;
+	else
+		state.gs_base = regs->rsi;
+	return vcpu->hv.hv->ops->set_state(&vcpu->hv, &state);
+}
+
+static _Noreturn void exit_call(struct vcpu *vcpu)
+{
+	long status = vcpu->regs->rdi;
+
+	vcpu_unlink(vcpu);
+	vcpu->hv.hv->ops->vcpu_close(&vcpu->hv);
+	dbos_exit_thread(vcpu, VCPU_MAPPING_SIZE, status);
+}
+
+/*
+ * A fork's child has its own copy of everything but the virtual machine, which is bound to the
+ * parent's address space; so it goes on as an ordinary process. A child that shares memory with
+ * us (a thread, vfork) would have to start outside on a stack of its own: not yet served.
+ */
+static bool fork_call(struct vcpu *vcpu, uint64_t flags, uint64_t stack)
+{
+	struct dune_regs *regs = vcpu->regs;
+	long ret;
+
+	if (flags & CLONE_VM || stack) {
+		regs->rax = -ENOSYS;
+		return true;
+	}
+	/* The run page is shared memory: what the child resumes from must be its own. */
+	vcpu->fork_regs = *regs;
+	ret = pass_through(regs);
+	if (ret == 0) {
+		vcpu->fork_regs.rax = 0;
+		vcpu->regs = &vcpu->fork_regs;
+		return false;
+	}
+	regs->rax = ret;
+	return true;
+}
+
+bool proxy_syscall(struct vcpu *vcpu)
+{
+	struct dune_regs *regs = vcpu->regs;
+
+	vcpu->syscalls++;
+	switch (regs->rax) {
+	case SYS_clone:
+		return fork_call(vcpu, regs->rdi, regs->rsi);
+	case SYS_fork:
+		return fork_call(vcpu, 0, 0);
+	case SYS_vfork:
+	case SYS_clone3:
+		/* libc falls back to clone, or to an error of its own. */
+		regs->rax = -ENOSYS;
+		return true;
+	case SYS_arch_prctl:
+		regs->rax = arch_prctl_call(vcpu);
+		return true;
+	case SYS_exit:
+		exit_call(vcpu);
+	default:
+		regs->rax = pass_through(regs);
+		return true;
+	}
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DBOS_PROXY_H
+#define DBOS_PROXY_H
+
+#include <stdbool.h>
+
+#include "cpu/vcpu.h"
+
+/*
+ * Makes the system call in vcpu->regs and leaves the result there. False: the guest is over for
+ * this thread (it is the child of a fork), and it goes on in user space from these registers.
+ */
+bool proxy_syscall(struct vcpu *vcpu);
+
+#endif /* DBOS_PROXY_H */

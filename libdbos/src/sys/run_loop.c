@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The run loop: runs the guest and does in user space what it stopped for.
+ *
+ * It runs between two stretches of guest code in the same thread, whose vector registers are the
+ * guest's: hence no libc in here, and the compiler flag -mgeneral-regs-only. Signal handlers run
+ * on this stack too; the kernel saves the vector registers for them.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+
+#include "cpu/offsets.h"
+#include "dbos_internal.h"
+#include "sys/host_syscall.h"
+#include "sys/proxy.h"
+#include "sys/run_loop.h"
+
+#define VECTOR_PF 14
+
+struct kernel_sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/*
+ * Ends the process the way the kernel ends one for a fault it can't deliver: the signal with its
+ * default action, which also writes the core file.
+ */
+static _Noreturn void die_by_signal(int signo, int code, uint64_t address)
+{
+	struct kernel_sigaction action = { 0 };
+	uint64_t unblock = 1ull << (signo - 1);
+	siginfo_t info = { 0 };
+	long pid, tid;
+
+	info.si_signo = signo;
+	info.si_code = code;
+	info.si_addr = (void *)address;
+	pid = host_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	tid = host_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	host_syscall(SYS_rt_sigaction, signo, (long)&action, 0, sizeof(unblock), 0, 0);
+	host_syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&unblock, 0, sizeof(unblock), 0, 0);
+	host_syscall(SYS_rt_tgsigqueueinfo, pid, tid, signo, (long)&info, 0, 0);
+	for (;;)
+		host_syscall(SYS_exit_group, 128 + signo, 0, 0, 0, 0, 0);
+}
+
+/* The signal Linux sends for an exception, by vector (SDM 3A 6.15). */
+static int exception_signal(uint64_t vector)
+{
+	switch (vector) {
+	case 0:		/* #DE */
+	case 16:	/* #MF */
+	case 19:	/* #XM */
+		return SIGFPE;
+	case 1:		/* #DB */
+	case 3:		/* #BP */
+		return SIGTRAP;
+	case 6:		/* #UD */
+		return SIGILL;
+	case 17:	/* #AC */
+		return SIGBUS;
+	default:
+		return SIGSEGV;
+	}
+}
+
+/* An access the process may not make: the guest's kernel gets to see it as a page fault. */
+static void reflect_fault(struct vcpu *vcpu, const struct hv_exit *exit)
+{
+	uint64_t va = windows_va(&vcpu->dbos->windows, exit->gpa);
+	uint32_t error_code = 0;
+
+	/* The trap stack itself has overflown: there is nowhere left to report to. */
+	if (va - (uint64_t)vcpu < VCPU_MAPPING_SIZE)
+		die_by_signal(SIGSEGV, SEGV_ACCERR, va);
+	if (exit->fault_flags & DUNE_FAULT_WRITE)
+		error_code |= DBOS_FEC_WRITE;
+	if (exit->fault_flags & DUNE_FAULT_EXEC)
+		error_code |= DBOS_FEC_FETCH;
+	vcpu->hv.hv->ops->inject(&vcpu->hv, VECTOR_PF, error_code, va);
+}
+
+/* OUT by the guest. True: run on. */
+static bool hypercall(struct vcpu *vcpu, uint16_t port)
+{
+	struct dune_regs *regs = vcpu->regs;
+
+	switch (port) {
+	case PORT_SYSCALL:
+		return proxy_syscall(vcpu);
+	case PORT_LEAVE:
+		return false;
+	case PORT_UNHANDLED:
+		die_by_signal(exception_signal(regs->rdi), SI_KERNEL, regs->rsi);
+	default:
+		/* No such device: the bus swallows it. */
+		return true;
+	}
+}
+
+const struct dune_regs *run_loop(struct vcpu *vcpu)
+{
+	struct hv_exit exit;
+
+	for (;;) {
+		long ret = vcpu->hv.hv->ops->run(&vcpu->hv, &exit);
+
+		if (ret == -EINTR)
+			continue;
+		if (ret < 0)
+			die_by_signal(SIGBUS, SI_KERNEL, vcpu->regs->rip);
+
+		switch (exit.reason) {
+		case HV_EXIT_AGAIN:
+			break;
+		case HV_EXIT_OUT:
+			if (!hypercall(vcpu, exit.port))
+				return vcpu->regs;
+			break;
+		case HV_EXIT_FAULT:
+			reflect_fault(vcpu, &exit);
+			break;
+		case HV_EXIT_HLT:
+			host_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+			break;
+		case HV_EXIT_DEAD:
+			die_by_signal(SIGSEGV, SI_KERNEL, vcpu->regs->rip);
+		}
+	}
+}
