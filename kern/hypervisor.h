@@ -54,7 +54,7 @@ struct vm {
 	spinlock_t mmu_lock;		/* protects everything below */
 	u64 *tdp_root;
 	struct dune_slot slots[DUNE_MAX_SLOTS];
-	/* A fault is resolved outside of mmu_lock and thrown away if one of these moved meanwhile. */
+	/* A fault is resolved outside of mmu_lock, and dropped if one of these moved meanwhile. */
 	unsigned long invalidations;	/* running now */
 	unsigned long invalidate_seq;	/* ever finished */
 

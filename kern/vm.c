@@ -83,7 +83,7 @@ static void leave_guest(void *unused)
 void vm_flush_tlb(struct vm *vm)
 {
 	atomic64_inc(&vm->tlb_generation);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic();		/* pairs with enter_guest() */
 	preempt_disable();
 	smp_call_function_many(vm->guest_cpus, leave_guest, NULL, true);
 	preempt_enable();

@@ -17,6 +17,7 @@ struct dbos {
 
 	pthread_mutex_t lock;		/* the page-table frames, the list of vCPUs */
 	uint64_t *root;			/* top of the page table all vCPUs share */
+	uint64_t cr3;			/* its guest-physical address */
 	char *frames, *frames_end;	/* zeroed pages for more of it */
 	struct vcpu *vcpus;
 

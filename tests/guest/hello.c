@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The first program to run: becomes privileged and shows, step by step, what that means.
- * Each step prints one line that starts with its name; the last line is "hello: ok".
+ * Each step prints one line that starts with its name; the last line begins with
+ * "hello: ok".
  */
 #include <cpuid.h>
 #include <stdint.h>
@@ -174,6 +175,9 @@ static void edit_own_page_table(void)
 
 int main(void)
 {
+	struct dbos_vcpu_stats stats;
+	unsigned int cpl;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	check(current_privilege_level() == 3, "started at CPL %u", current_privilege_level());
 	check_ok(dbos_init());
@@ -183,8 +187,11 @@ int main(void)
 	recover_from_divide_error();
 	recover_from_page_fault();
 	edit_own_page_table();
+	cpl = current_privilege_level();
+	check_ok(dbos_vcpu_stats(&stats));
 	check_ok(dbos_leave());
 	check(current_privilege_level() == 3, "still at CPL %u", current_privilege_level());
-	printf("hello: ok\n");
+	printf("hello: ok, CPL %u, %lu system calls by proxy, %lu world switches\n", cpl,
+	       stats.syscalls, stats.entries);
 	return 0;
 }

@@ -8,7 +8,7 @@
 
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
-#include "sys/host_syscall.h"
+#include "hv/host_syscall.h"
 
 #define CR4_OSXSAVE (1ull << 18)
 
@@ -87,7 +87,7 @@ static int set_state(struct vcpu *vcpu)
 	ret = dbos->hv.ops->get_state(&vcpu->hv, &state);
 	if (ret)
 		return ret;
-	state.cr3 = windows_gpa(&dbos->windows, (uintptr_t)dbos->root);
+	state.cr3 = dbos->cr3;
 	state.fs_base = host_segment_base(ARCH_GET_FS);
 	state.gs_base = host_segment_base(ARCH_GET_GS);
 	state.kernel_gs_base = (uint64_t)vcpu;

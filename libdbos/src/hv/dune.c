@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hv/host_syscall.h"
 #include "hv/hv.h"
-#include "sys/host_syscall.h"
 
 static int dune_open(struct hv *hv)
 {

@@ -132,10 +132,11 @@ int pgtable_create(struct dbos *dbos)
 	dbos->frames_end = dbos->frames + FRAMES_SIZE;
 	dbos->gigabyte_pages = cpu_has_gigabyte_pages();
 	dbos->root = frame_alloc(dbos);
+	dbos->cr3 = windows_gpa(&dbos->windows, (uint64_t)frames);
+	if (!dbos->cr3 || !windows_gpa(&dbos->windows, (uint64_t)dbos->frames_end - 1))
+		ret = -E2BIG;
 	for (size_t i = 0; !ret && i < dbos->windows.count; i++)
 		ret = map_window(dbos, &dbos->windows.window[i]);
-	if (!ret && !windows_gpa(&dbos->windows, (uint64_t)dbos->root))
-		ret = -E2BIG;
 	if (ret)
 		pgtable_destroy(dbos);
 	return ret;

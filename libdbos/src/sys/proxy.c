@@ -12,7 +12,7 @@
 #include <asm/prctl.h>
 
 #include "dbos_internal.h"
-#include "sys/host_syscall.h"
+#include "hv/host_syscall.h"
 #include "sys/proxy.h"
 
 static long pass_through(const struct dune_regs *regs)

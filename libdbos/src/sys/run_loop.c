@@ -13,7 +13,7 @@
 
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
-#include "sys/host_syscall.h"
+#include "hv/host_syscall.h"
 #include "sys/proxy.h"
 #include "sys/run_loop.h"
 
