@@ -22,7 +22,7 @@ class Config:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Config:
-        """Defaults by the XDG base directories; ``DBOS_LAB_CACHE`` and ``DBOS_LAB_RUNS`` override."""
+        """Follow the XDG base directories; ``DBOS_LAB_CACHE`` and ``DBOS_LAB_RUNS`` override."""
         env = os.environ if environ is None else environ
         base = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME", "/root")) / ".cache")
         cache = Path(env.get("DBOS_LAB_CACHE") or base / "dbos-lab")

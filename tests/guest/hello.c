@@ -20,7 +20,7 @@ static unsigned int current_privilege_level(void)
 {
 	uint16_t cs;
 
-	__asm__("mov %%cs, %0" : "=r"(cs));
+	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
 	return cs & 3;
 }
 

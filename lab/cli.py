@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command ``dbos-lab``. The one place that turns errors into text and a process status."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from lab.config import Config
+from lab.errors import LabError, Status
+
+DEFAULT_IMAGE = "debian-12"
+DEFAULT_PROFILE = "seed"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Boot a machine, make a process in it privileged, and see what that buys."""
+
+
+_image_option = click.option(
+    "--image", default=DEFAULT_IMAGE, show_default=True, help="Guest image, a file in images/."
+)
+_engine_option = click.option(
+    "--engine", default=None, help="svm-tcg, svm-kvm or vmx-kvm instead of the best that boots."
+)
+
+
+@cli.command()
+@_image_option
+@_engine_option
+@click.option(
+    "--profile", default=DEFAULT_PROFILE, show_default=True, help="Boot arguments: seed or stock."
+)
+def run(image: str, engine: str | None, profile: str) -> None:
+    """Boot a guest, load dune.ko and run hello at CPL 0."""
+    from rich.console import Console  # noqa: PLC0415 (keeps --help fast)
+
+    from lab.lab import Lab  # noqa: PLC0415
+    from lab.progress import Progress  # noqa: PLC0415
+    from lab.run import run_hello, table_of  # noqa: PLC0415
+
+    lab = Lab(Config.from_environment(), image_name=image, engine_name=engine)
+    report = run_hello(lab, profile, Progress())
+    console = Console(highlight=False)
+    click.echo(report.hello.output)
+    console.print(table_of(report))
+
+
+@cli.command()
+@_image_option
+def image(image: str) -> None:
+    """Build the guest image (if it is not there) and say where it is."""
+    from lab.lab import Lab  # noqa: PLC0415
+    from lab.progress import Progress  # noqa: PLC0415
+    from lab.run import note_on  # noqa: PLC0415
+
+    lab = Lab(Config.from_environment(), image_name=image)
+    with Progress().stage(f"Guest image {image}") as stage:
+        lab.report = note_on(stage)
+        stage.note = lab.image.kernel_release
+    click.echo(f"digest     {lab.image.digest}")
+    click.echo(f"kernel     {lab.image.kernel}")
+    click.echo(f"initramfs  {lab.image.initramfs}")
+    click.echo(f"packages   {lab.image.manifest}")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="The same, for programs.")
+@click.option(
+    "--require",
+    multiple=True,
+    type=click.Choice(["svm", "vmx", "kvm"]),
+    help="End with status 3 unless an engine with this boots here.",
+)
+def doctor(as_json: bool, require: tuple[str, ...]) -> None:
+    """Say which engines boot here, what they offer, and what is missing."""
+    from lab.doctor.report import main_report  # noqa: PLC0415
+
+    sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        status = cli(standalone_mode=False)
+    except LabError as error:
+        _complain(error)
+        status = error.status
+    except click.ClickException as error:
+        error.show()
+        status = Status.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        # click turns the former into the latter.
+        click.echo("\nInterrupted; nothing was left running, and the cache is intact.", err=True)
+        status = Status.INTERRUPTED
+    except BrokenPipeError:
+        # Our reader has gone, as in `dbos-lab doctor | head -1`; say nothing, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = Status.FAILED
+    sys.exit(int(status or 0))
+
+
+def _complain(error: LabError) -> None:
+    click.echo(click.style("error: ", fg="red", bold=True) + error.message, err=True)
+    click.echo(f"  next: {error.hint}", err=True)
+    if error.detail:
+        click.echo(f"\n{error.detail.rstrip()}", err=True)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The machines the lab can run a guest on, by name, and which of them to take.
+
+An engine is a processor vendor and the thing that plays the processor. Whether one works here is
+decided by booting it (``dbos-lab doctor``), never by looking at ``/dev/kvm``: a software KVM opens
+and creates virtual machines, and then runs ring 0 a thousand times too slowly.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from lab.errors import Status, die
+
+
+class Vendor(Enum):
+    """Whose virtualization instructions the guest sees."""
+
+    SVM = "svm"
+    VMX = "vmx"
+
+
+class Accelerator(Enum):
+    """What executes the guest's instructions."""
+
+    KVM = "kvm"
+    TCG = "tcg"
+    BOCHS = "bochs"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to run a guest. ``cpu`` is QEMU's model, or Bochs's for ``BOCHS``."""
+
+    name: str
+    vendor: Vendor
+    accelerator: Accelerator
+    cpu: str
+
+
+SVM_KVM = Engine("svm-kvm", Vendor.SVM, Accelerator.KVM, "host")
+VMX_KVM = Engine("vmx-kvm", Vendor.VMX, Accelerator.KVM, "host")
+SVM_TCG = Engine("svm-tcg", Vendor.SVM, Accelerator.TCG, "EPYC,+svm,+npt")
+VMX_BOCHS = Engine("vmx-bochs", Vendor.VMX, Accelerator.BOCHS, "corei7_skylake_x")
+
+ENGINES = (SVM_KVM, VMX_KVM, SVM_TCG, VMX_BOCHS)
+"""All of them, in order of preference: real hardware first, then by speed."""
+
+DRIVEN = (SVM_KVM, VMX_KVM, SVM_TCG)
+"""Those this lab can start a machine on. ``vmx-bochs`` is probed, but has no driver yet."""
+
+
+def engine_named(name: str) -> Engine:
+    """Return the engine of that name; an unknown name dies with the nearest match."""
+    by_name = {engine.name: engine for engine in ENGINES}
+    if name not in by_name:
+        near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.4)
+        suggestion = f"did you mean {near[0]}? " if near else ""
+        die(
+            f"There is no engine named {name!r}.",
+            f"{suggestion}choose one of: {', '.join(by_name)}",
+            status=Status.USAGE,
+        )
+    return by_name[name]
+
+
+def choose_engine(requested: str | None, usable: Callable[[], Sequence[Engine]]) -> Engine:
+    """Choose the engine to run on: the one asked for, else the best of those that boot here.
+
+    ``usable`` may boot probes and take seconds, so it is called only once the name is known to be
+    good. Dies with ``USAGE`` for an unknown name and with ``MISSING`` for an engine that cannot
+    be had here.
+    """
+    wanted = engine_named(requested) if requested is not None else None
+    if wanted is not None and wanted not in DRIVEN:
+        die(
+            f"The engine {wanted.name} cannot run a guest yet: its driver is not written.",
+            f"choose one of: {', '.join(engine.name for engine in DRIVEN)}",
+            status=Status.MISSING,
+        )
+    here = tuple(engine for engine in DRIVEN if engine in usable())
+    if wanted is not None and wanted not in here:
+        die(
+            f"The engine {wanted.name} does not boot on this host.",
+            "dbos-lab doctor  # says why, and which engines do",
+            status=Status.MISSING,
+        )
+    if not here:
+        die(
+            "No engine boots on this host.",
+            "dbos-lab doctor  # says what is missing",
+            status=Status.MISSING,
+        )
+    return wanted or here[0]

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One lab: an engine, an image, what was built for it, and machines to run it on.
+
+The command line and the pytest plugin are two users of this class; neither knows how a machine
+is started or what it is made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from lab.build import Artefacts, build_guest_programs
+from lab.config import Config
+from lab.deploy import deploy
+from lab.doctor.diagnosis import usable_engines
+from lab.engine import Engine, choose_engine
+from lab.errors import Status, die
+from lab.guest import Guest
+from lab.image.build import Image, ensure_image
+from lab.image.spec import load_image_spec
+from lab.machine.boot import boot
+from lab.machine.machine import Machine
+from lab.profile import Profile, load_profile, violations
+
+
+@dataclass(frozen=True)
+class Booted:
+    """A machine that is up, checked against its profile, with a login."""
+
+    machine: Machine
+    guest: Guest
+    profile: Profile
+
+
+class Lab:
+    """What a run needs, each made at first use and kept for the life of the object.
+
+    ``report`` gets short notes while something slow goes on. Use it from the thread that made it:
+    machines die with the thread that started them.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        image_name: str,
+        engine_name: str | None = None,
+        report: Callable[[str], None] = lambda _note: None,
+    ) -> None:
+        self.config = config
+        self.image_spec = load_image_spec(config.source, image_name)
+        self._engine_name = engine_name
+        self.report = report
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine asked for, or the best that boots here."""
+        return choose_engine(
+            self._engine_name,
+            lambda: [probe.engine for probe in usable_engines(self.config)],
+        )
+
+    @cached_property
+    def image(self) -> Image:
+        """The guest image, built at the first call on this host."""
+        return ensure_image(self.config, self.image_spec, self.report)
+
+    @cached_property
+    def artefacts(self) -> Artefacts:
+        """The module and the guest programs, compiled for the image."""
+        return build_guest_programs(self.config, self.image, self.report)
+
+    def profile(self, name: str) -> Profile:
+        """Return the boot profile of that name."""
+        return load_profile(self.config.source, name)
+
+    @contextmanager
+    def booted(self, profile: Profile, *, cpu: str | None = None) -> Iterator[Booted]:
+        """Boot a machine and check that the kernel got the arguments the profile promises."""
+        with boot(self.config, self.image, self.engine, profile, cpu=cpu) as (machine, guest):
+            check_boot_arguments(guest, profile)
+            yield Booted(machine, guest, profile)
+
+    def deploy_to(self, guest: Guest) -> None:
+        """Copy the module and the programs into the guest's ``/lab``."""
+        deploy(guest, self.artefacts)
+
+
+def check_boot_arguments(guest: Guest, profile: Profile) -> None:
+    """Die unless ``/proc/cmdline`` keeps the profile's contract: one message, not N failures."""
+    cmdline = guest.run("cat /proc/cmdline", check=True).text
+    broken = violations(profile, cmdline)
+    if broken:
+        die(
+            f"The guest was not booted as profile {profile.name} says: {'; '.join(broken)}.",
+            "compare images/profiles.yaml with the command line below",
+            status=Status.FAILED,
+            detail=cmdline,
+        )

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The machine is what the profile and the engine promise, seen from inside."""
+
+from lab.guest import Guest
+from lab.machines import Machines
+from lab.profile import violations
+
+
+def test_boot_arguments_are_the_profiles(lab: Machines, lab_profile: str, guest: Guest) -> None:
+    cmdline = guest.run("cat /proc/cmdline", check=True).text
+    assert violations(lab.profile(lab_profile), cmdline) == ()
+
+
+def test_every_cpu_has_the_vendors_flag(lab: Machines, guest: Guest) -> None:
+    cpuinfo = guest.run("cat /proc/cpuinfo", check=True).text
+    flags = [
+        set(line.partition(":")[2].split())
+        for line in cpuinfo.splitlines()
+        if line.startswith("flags")
+    ]
+    assert len(flags) == 2
+    vendor = lab.engine.vendor.value
+    wanted = {"svm": {"svm", "npt"}, "vmx": {"vmx", "ept"}}[vendor]
+    assert all(wanted <= cpu for cpu in flags)
+
+
+def test_kernel_is_the_images(lab: Machines, guest: Guest) -> None:
+    assert guest.run("uname -r", check=True).text.strip() == lab.image.kernel_release
+
+
+def test_no_compiler_and_no_headers(guest: Guest) -> None:
+    assert guest.run("type gcc cc make").status != 0
+    assert guest.run("ls /usr/src /usr/include /lib/modules/*/build").status != 0
+
+
+def test_both_processors_run(guest: Guest) -> None:
+    assert guest.run("nproc", check=True).text.strip() == "2"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""dune.ko comes, goes, and says clearly when it cannot."""
+
+import re
+
+import pytest
+from testinfra.host import Host
+
+from lab.deploy import MODULE, load_module, unload_module
+from lab.errors import LabError
+from lab.guest import Guest
+from lab.machines import Machines
+
+CYCLES = 20
+
+HOLD_AND_UNLOAD = """
+exec 3<>/dev/dune
+rmmod dune
+status=$?
+exec 3>&-
+exit $status
+"""
+
+
+def test_load_creates_the_device_for_root_only(module_loaded: Guest, host: Host) -> None:
+    device = host.file("/dev/dune")
+    assert device.exists
+    assert device.user == "root"
+    assert device.mode == 0o600
+    assert host.run("test -c /dev/dune").rc == 0
+
+
+def test_nobody_else_may_open_it(module_loaded: Guest) -> None:
+    opened = module_loaded.run("su -s /bin/sh nobody -c 'exec 3<>/dev/dune'")
+    assert opened.status != 0
+    assert b"ermission denied" in opened.stderr
+
+
+def test_unload_removes_the_device(guest: Guest, host: Host) -> None:
+    load_module(guest, MODULE)
+    unload_module(guest, MODULE)
+    assert not host.file("/dev/dune").exists
+    assert "dune" not in guest.run("cat /proc/modules", check=True).text.split()
+
+
+def test_20_cycles_leak_no_slab(guest: Guest) -> None:
+    for cycle in range(CYCLES):
+        load_module(guest, MODULE)
+        guest.run("/lab/hello", check=True)
+        unload_module(guest, MODULE)
+        if cycle == 1:  # caches of the first two rounds are warm by now
+            before = unreclaimable_kib(guest)
+    assert unreclaimable_kib(guest) - before < 512
+
+
+def unreclaimable_kib(guest: Guest) -> int:
+    """Return kernel memory that no cache will give back, in KiB."""
+    meminfo = guest.run("cat /proc/meminfo", check=True).text
+    counted = ("SUnreclaim", "PageTables", "KernelStack", "Percpu")
+    fields = re.findall(r"^(\w+):\s+(\d+) kB$", meminfo, re.M)
+    return sum(int(kib) for name, kib in fields if name in counted)
+
+
+def test_stays_loaded_while_in_use(module_loaded: Guest) -> None:
+    unloaded = module_loaded.run(HOLD_AND_UNLOAD)
+    assert unloaded.status != 0
+
+
+@pytest.mark.lab_requires("svm")
+@pytest.mark.lab_profile("seed")
+def test_refuses_a_cpu_without_svm_and_says_so(lab: Machines, guest: Guest) -> None:
+    profile = lab.profile("seed")
+    with lab.booted(profile, cpu="EPYC,-svm") as other:
+        lab.deploy_to(other.guest)
+        with pytest.raises(LabError) as refused:
+            load_module(other.guest, MODULE)
+        assert "this CPU has no AMD-V (SVM)" in refused.value.detail
+        assert other.guest.run("test -e /dev/dune").status != 0

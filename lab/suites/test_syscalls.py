@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""System calls through the proxy answer what they answer natively."""
+
+import re
+
+from lab.guest import Guest
+
+
+def test_table_of_calls_answers_alike(module_loaded: Guest) -> None:
+    result = module_loaded.run("/lab/syscalls")
+    verdicts = re.findall(r"^(\w+) (same|DIFFERENT) (.*)$", result.text, re.M)
+    assert len(verdicts) >= 30, result.text + result.stderr.decode()
+    assert [verdict for verdict in verdicts if verdict[1] != "same"] == []
+    assert result.status == 0
+
+
+def test_the_calls_really_went_through_the_proxy(module_loaded: Guest) -> None:
+    said = module_loaded.run("/lab/syscalls", check=True).text
+    compared, proxied = re.search(r"(\d+) compared, 0 different, (\d+) proxied", said).groups()  # type: ignore[union-attr]
+    assert int(proxied) >= int(compared)
