@@ -12,12 +12,40 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/syscore_ops.h>
 
 #include "hypervisor.h"
 
 static DEFINE_MUTEX(hardware_mutex);
 static unsigned int hardware_users;
 static enum cpuhp_state hardware_state;
+
+/*
+ * The CPU that is up last through a suspend never passes the hot-plug states, and comes back with
+ * EFER restored but without a host save area. All others are off by then, and interrupts too.
+ */
+static int hardware_suspend(void)
+{
+	vendor()->cpu_disable();
+	return 0;
+}
+
+static void hardware_resume(void)
+{
+	/* It was on before, so nothing can refuse it now. */
+	vendor()->cpu_enable();
+}
+
+static void hardware_shutdown(void)
+{
+	vendor()->cpu_disable();
+}
+
+static struct syscore_ops hardware_syscore = {
+	.suspend = hardware_suspend,
+	.resume = hardware_resume,
+	.shutdown = hardware_shutdown,
+};
 
 const struct vendor_ops *vendor(void)
 {
@@ -31,8 +59,8 @@ static int dune_cpu_online(unsigned int cpu)
 }
 
 /*
- * By the time a CPU gets here the scheduler has moved every task off it (our state is below
- * CPUHP_AP_ACTIVE), so no vCPU can be in guest mode on it.
+ * Runs on the CPU itself, so no vCPU is in guest mode on it. A vCPU's thread may still be queued
+ * there, though: vendor->enter() refuses it until the scheduler has moved it.
  */
 static int dune_cpu_offline(unsigned int cpu)
 {
@@ -51,6 +79,7 @@ int hardware_get(void)
 		if (ret < 0)
 			goto unlock;
 		hardware_state = ret;
+		register_syscore_ops(&hardware_syscore);
 		ret = 0;
 	}
 	hardware_users++;
@@ -62,8 +91,10 @@ unlock:
 void hardware_put(void)
 {
 	mutex_lock(&hardware_mutex);
-	if (--hardware_users == 0)
+	if (--hardware_users == 0) {
+		unregister_syscore_ops(&hardware_syscore);
 		cpuhp_remove_state(hardware_state);
+	}
 	mutex_unlock(&hardware_mutex);
 }
 
@@ -77,7 +108,6 @@ static const struct file_operations dune_fops = {
 	.open = dune_open,
 	.release = vm_release,
 	.unlocked_ioctl = vm_ioctl,
-	.llseek = no_llseek,
 };
 
 /* Whoever may open this runs code at CPL 0 of a VM: root, until a udev rule says otherwise. */

@@ -5,6 +5,8 @@
  * special mappings (the vDSO's data page), which have none to reference and are only followed.
  */
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 
 #include "hypervisor.h"
@@ -27,10 +29,15 @@ static int follow_special(struct vm_area_struct *vma, unsigned long hva, unsigne
 static int follow_special(struct vm_area_struct *vma, unsigned long hva, unsigned long *pfn,
 			  bool *writable)
 {
-	spinlock_t *lock;
+	spinlock_t *lock;	/* of the page-table page, taken by follow_pte() */
 	pte_t *pte;
-	int ret = follow_pte(vma->vm_mm, hva, &pte, &lock);
+	int ret;
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	ret = follow_pte(vma, hva, &pte, &lock);
+#else
+	ret = follow_pte(vma->vm_mm, hva, &pte, &lock);
+#endif
 	if (ret)
 		return ret;
 	*pfn = pte_pfn(*pte);
@@ -48,35 +55,30 @@ static int get_special(struct mm_struct *mm, unsigned long hva, bool write, unsi
 		       bool *writable)
 {
 	struct vm_area_struct *vma;
+	bool unlocked = false;
 	int ret = -EFAULT;
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, hva);
-	if (!vma || !(vma->vm_flags & (VM_IO | VM_PFNMAP)))
+	if (!vma || !(vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
+	    !(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
 		goto unlock;
 	ret = follow_special(vma, hva, pfn, writable);
-	if (ret) {
-		bool unlocked = false;
-
+	if (ret || (write && !*writable)) {
 		ret = fixup_user_fault(mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
+		if (!ret && unlocked)
+			ret = -EAGAIN;	/* @vma may be gone; the guest's next try sees */
 		if (!ret)
-			ret = -EAGAIN;	/* faulted in: the guest's next try will find it */
-		goto unlock;
+			ret = follow_special(vma, hva, pfn, writable);
 	}
-	if (!pfn_valid(*pfn) || (write && !*writable))
+	if (!ret && (!page_is_ram(*pfn) || (write && !*writable)))
 		ret = -EFAULT;
 unlock:
 	mmap_read_unlock(mm);
 	return ret;
 }
 
-/*
- * On success *page, if not NULL, carries a reference for the caller to put. -EAGAIN means that
- * the page was only just faulted in and the caller should try again; callers running a guest get
- * that for free by running it.
- */
-int host_page_get(struct mm_struct *mm, unsigned long hva, bool write, unsigned long *pfn,
-		  bool *writable, struct page **page)
+static int get_page_at(unsigned long hva, bool write, bool *writable, struct page **page)
 {
 	int got;
 
@@ -89,12 +91,39 @@ int host_page_get(struct mm_struct *mm, unsigned long hva, bool write, unsigned 
 		got = get_user_pages_fast(hva, 1, 0, page);
 		*writable = false;
 	}
-	if (got == 1) {
+	if (got == 1)
+		return 0;
+	return got < 0 ? got : -EFAULT;
+}
+
+/*
+ * Touches the address as the process would. Unlike GUP, a real fault lets a stack grow.
+ */
+static bool touch(unsigned long hva)
+{
+	char byte;
+
+	return get_user(byte, (char __user *)hva) == 0;
+}
+
+/*
+ * For the calling process. On success *page, if not NULL, carries a reference for the caller to
+ * put. -EAGAIN: the mappings changed meanwhile, try again. -EFAULT: the process may not do that.
+ */
+int host_page_get(unsigned long hva, bool write, unsigned long *pfn, bool *writable,
+		  struct page **page)
+{
+	int ret;
+
+	ret = get_page_at(hva, write, writable, page);
+	if (ret == -EFAULT && touch(hva))
+		ret = get_page_at(hva, write, writable, page);
+	if (!ret) {
 		*pfn = page_to_pfn(*page);
 		return 0;
 	}
 	*page = NULL;
-	if (got == -EFAULT)
-		return get_special(mm, hva, write, pfn, writable);
-	return got < 0 ? got : -EFAULT;
+	if (ret == -EFAULT)
+		return get_special(current->mm, hva, write, pfn, writable);
+	return ret;
 }

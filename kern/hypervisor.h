@@ -67,6 +67,7 @@ struct vcpu {
 	struct vm *vm;
 	struct dune_run *run;		/* one page, shared with user space */
 	struct mutex run_lock;
+	bool dead;			/* after a triple fault */
 	u64 tlb_generation;		/* of the last entry */
 	struct tdp_cache cache;
 	void *vendor;			/* struct svm_vcpu */
@@ -89,8 +90,11 @@ struct vendor_ops {
 	void (*get_state)(struct vcpu *vcpu, struct dune_state *state);
 	int (*set_state)(struct vcpu *vcpu, const struct dune_state *state);
 	void (*inject)(struct vcpu *vcpu, const struct dune_event *event);
-	/* Interrupts off. @flush: drop every translation of this guest first. */
-	void (*enter)(struct vcpu *vcpu, bool flush);
+	/*
+	 * Interrupts off. @flush: drop every translation of this guest first. False: this CPU is
+	 * on its way down and has left SVM or VMX operation; nothing was done.
+	 */
+	bool (*enter)(struct vcpu *vcpu, bool flush);
 	/* 1: run on; 0: run->exit_reason is set, back to user space; -errno: the ioctl fails. */
 	int (*handle_exit)(struct vcpu *vcpu);
 };
@@ -119,8 +123,8 @@ int memory_set_slot(struct vm *vm, const struct dune_slot *slot);
 int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags);
 
 /* host_page.c */
-int host_page_get(struct mm_struct *mm, unsigned long hva, bool write, unsigned long *pfn,
-		  bool *writable, struct page **page);
+int host_page_get(unsigned long hva, bool write, unsigned long *pfn, bool *writable,
+		  struct page **page);
 
 /* tdp.c */
 u64 *tdp_create(void);

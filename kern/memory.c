@@ -14,6 +14,7 @@
  * invalidation is thrown away and the guest simply faults again.
  */
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -45,14 +46,16 @@ static bool zap_hva_range(struct vm *vm, u64 start, u64 end)
 static int notifier_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct vm *vm = container_of(notifier, struct vm, notifier);
-	bool zapped;
 
 	spin_lock(&vm->mmu_lock);
 	vm->invalidations++;
-	zapped = zap_hva_range(vm, range->start, range->end);
-	spin_unlock(&vm->mmu_lock);
-	if (zapped)
+	/*
+	 * The flush is inside the lock: a second invalidation of the same range finds nothing left
+	 * to remove, and must not return before the first one's flush is done.
+	 */
+	if (zap_hva_range(vm, range->start, range->end))
 		vm_flush_tlb(vm);
+	spin_unlock(&vm->mmu_lock);
 	return 0;
 }
 
@@ -76,9 +79,9 @@ static void notifier_release(struct mmu_notifier *notifier, struct mm_struct *mm
 
 	spin_lock(&vm->mmu_lock);
 	vm->invalidate_seq++;
-	zap_hva_range(vm, 0, TASK_SIZE_MAX);
+	if (zap_hva_range(vm, 0, TASK_SIZE_MAX))
+		vm_flush_tlb(vm);
 	spin_unlock(&vm->mmu_lock);
-	vm_flush_tlb(vm);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {
@@ -149,7 +152,7 @@ int memory_set_slot(struct vm *vm, const struct dune_slot *slot)
 		return ret;
 
 	mutex_lock(&vm->slots_mutex);
-	mine = &vm->slots[slot->slot];
+	mine = &vm->slots[array_index_nospec(slot->slot, DUNE_MAX_SLOTS)];
 	if (slot_used(slot) && slot_overlaps(vm, slot)) {
 		ret = -EEXIST;
 		goto unlock;
@@ -157,11 +160,10 @@ int memory_set_slot(struct vm *vm, const struct dune_slot *slot)
 	spin_lock(&vm->mmu_lock);
 	/* A fault that looked the old slot up must not install what it found there. */
 	vm->invalidate_seq++;
-	tdp_zap(vm->tdp_root, mine->gpa, mine->size);
+	if (tdp_zap(vm->tdp_root, mine->gpa, mine->size))
+		vm_flush_tlb(vm);
 	*mine = *slot;
 	spin_unlock(&vm->mmu_lock);
-	/* Unconditionally: a CPU may hold what the zap of an earlier, failing caller removed. */
-	vm_flush_tlb(vm);
 unlock:
 	mutex_unlock(&vm->slots_mutex);
 	return ret;
@@ -209,15 +211,22 @@ int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags)
 	if (!found)
 		return -EFAULT;
 
-	ret = host_page_get(vm->mm, hva, write, &pfn, &writable, &page);
+	ret = host_page_get(hva, write, &pfn, &writable, &page);
 	if (ret == -EAGAIN)
 		return 0;
 	if (ret)
 		return ret;
 
 	spin_lock(&vm->mmu_lock);
-	if (!vm->invalidations && seq == vm->invalidate_seq)
+	if (!vm->invalidations && seq == vm->invalidate_seq) {
 		tdp_map(vm->tdp_root, &vcpu->cache, gpa, pfn, writable);
+		/*
+		 * The guest's stores set the dirty bit here and not in the process's table, where
+		 * reclaim looks. So the page counts as written from now until it is unmapped.
+		 */
+		if (page && writable)
+			SetPageDirty(page);
+	}
 	spin_unlock(&vm->mmu_lock);
 
 	/* No pin: from here on the notifier is what keeps the entry true. */

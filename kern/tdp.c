@@ -24,9 +24,10 @@ static inline unsigned int entry_index(u64 gpa, unsigned int level)
 	return (gpa >> level_shift(level)) & (PTRS_PER_PTE - 1);
 }
 
+/* Addresses in entries carry the memory-encryption bit where there is one. */
 static inline u64 *entry_table(u64 entry)
 {
-	return __va(entry & ENTRY_ADDRESS_MASK);
+	return __va(__sme_clr(entry) & ENTRY_ADDRESS_MASK);
 }
 
 static void *table_alloc(void)
@@ -57,6 +58,7 @@ static void free_tables(u64 *table, unsigned int level)
 		if (table[i] & present)
 			free_tables(entry_table(table[i]), level - 1);
 	}
+	cond_resched();
 	free_page((unsigned long)table);
 }
 

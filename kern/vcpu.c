@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/thread_info.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 
 #include "hypervisor.h"
 
@@ -32,8 +33,8 @@
 static bool enter_guest(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	bool entered, flush;
 	u64 generation;
-	bool flush;
 	int cpu;
 
 	cpu = get_cpu();
@@ -48,23 +49,27 @@ static bool enter_guest(struct vcpu *vcpu)
 	generation = atomic64_read(&vm->tlb_generation);
 	flush = generation != vcpu->tlb_generation;
 	vcpu->tlb_generation = generation;
-	vcpu->run->tlb_flushes += flush;
-	vcpu->run->entries++;
-	vendor()->enter(vcpu, flush);
+	entered = vendor()->enter(vcpu, flush);
 	cpumask_clear_cpu(cpu, vm->guest_cpus);
 	local_irq_enable();		/* what made the guest exit is taken here */
 	put_cpu();
-	return true;
+	vcpu->run->tlb_flushes += entered && flush;
+	vcpu->run->entries += entered;
+	return entered;
 }
 
 static int take_injection(struct vcpu *vcpu)
 {
-	struct dune_event event = vcpu->run->inject;
+	struct dune_event event;
 
+	/* Once: user space may change it at any moment. */
+	memcpy(&event, &vcpu->run->inject, sizeof(event));
+	barrier();
 	if (!event.valid)
 		return 0;
 	/* 2 is NMI; 0..31 are the exceptions. */
-	if (event.vector > 31 || event.vector == 2 || event.pad)
+	if (event.vector > 31 || event.vector == 2 || event.pad || event.valid > 1 ||
+	    event.has_error_code > 1)
 		return -EINVAL;
 	vcpu->run->inject.valid = 0;
 	vendor()->inject(vcpu, &event);
@@ -76,6 +81,8 @@ static long vcpu_run(struct vcpu *vcpu)
 	struct dune_run *run = vcpu->run;
 	long ret;
 
+	if (vcpu->dead)
+		return -EIO;
 	ret = take_injection(vcpu);
 	if (ret)
 		return ret;
@@ -139,10 +146,18 @@ static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct vcpu *vcpu = file->private_data;
 
+	if (current->mm != vcpu->vm->mm)
+		return -EIO;
 	if (vma->vm_pgoff != 0 || vma->vm_end - vma->vm_start != PAGE_SIZE)
 		return -EINVAL;
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
+	/* A forked child has no business in its parent's registers. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND);
+#else
+	vma->vm_flags |= VM_DONTCOPY | VM_DONTEXPAND;
+#endif
 	return vm_insert_page(vma, vma->vm_start, virt_to_page(vcpu->run));
 }
 

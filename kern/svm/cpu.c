@@ -43,14 +43,15 @@ int svm_cpu_enable(void)
 		 * Its ASIDs would collide with ours in this CPU's TLB, and whoever leaves first
 		 * would switch SVM off under the other.
 		 */
-		pr_err("CPU %d is in SVM operation already: stop the virtual machines of KVM or unload kvm_amd\n",
-		       smp_processor_id());
+		pr_err_ratelimited("CPU %d is in SVM operation already: stop the virtual machines of KVM or unload kvm_amd\n",
+				   smp_processor_id());
 		return -EBUSY;
 	}
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, page_pa(this->save_area));
 	this->max_asid = cpuid_ebx(0x8000000a) - 1;
-	/* The TLB may hold anything of an earlier user: the first entry starts a generation. */
+	/* The TLB may hold anything of an earlier user, and a vCPU an ASID from before. */
+	this->asid_generation++;
 	this->next_asid = this->max_asid + 1;
 	this->enabled = true;
 	return 0;
@@ -108,6 +109,8 @@ phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush)
 	struct vmcb_control_area *control = &svm->vmcb->control;
 	int cpu = smp_processor_id();
 
+	if (!this->enabled)
+		return 0;
 	control->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	if (svm->cpu != cpu || svm->asid_generation != this->asid_generation) {
 		if (this->next_asid > this->max_asid) {
@@ -123,4 +126,12 @@ phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush)
 				   TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL_ASID;
 	}
 	return page_pa(this->host_vmcb);
+}
+
+void svm_cpu_forget(struct svm_vcpu *svm)
+{
+	struct svm_cpu *this = this_cpu_ptr(&svm_cpu);
+
+	svm->cpu = -1;
+	this->next_asid = this->max_asid + 1;
 }

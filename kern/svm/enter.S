@@ -47,6 +47,9 @@ SYM_FUNC_START(svm_enter)
 	vmsave	%rax
 	mov	%rsi, %rax
 
+#ifdef VM_CLEAR_CPU_BUFFERS
+	VM_CLEAR_CPU_BUFFERS	/* the guest must not sample what the kernel left in them */
+#endif
 	mov	REGS_RBX(%rdi), %rbx
 	mov	REGS_RCX(%rdi), %rcx
 	mov	REGS_RDX(%rdi), %rdx

@@ -60,17 +60,22 @@ static int inject_ud(struct vcpu *vcpu)
 
 /*
  * The exit may have cut off the delivery of an event (its stack push faulted in the nested table,
- * say). The CPU reports it and forgets it; delivering it again is up to us (APM 2 15.7.2). A
- * software interrupt is left alone: RIP is still at its INT, which simply runs again.
+ * say). The CPU reports it and forgets it; delivering it again is up to us (APM 2 15.7.2). INT n,
+ * INT3 and INTO are left alone: RIP is still at the instruction, which simply runs again. The
+ * latter two are reported as exceptions.
  */
 static void requeue_interrupted_event(struct vmcb_control_area *control)
 {
 	u32 event = control->exit_int_info;
+	u32 type = event & SVM_EXITINTINFO_TYPE_MASK;
+	u8 vector = event & SVM_EVTINJ_VEC_MASK;
 
 	control->event_inj = 0;
 	if (!(event & SVM_EXITINTINFO_VALID))
 		return;
-	if ((event & SVM_EXITINTINFO_TYPE_MASK) == SVM_EXITINTINFO_TYPE_SOFT)
+	if (type == SVM_EXITINTINFO_TYPE_SOFT)
+		return;
+	if (type == SVM_EXITINTINFO_TYPE_EXEPT && (vector == BP_VECTOR || vector == OF_VECTOR))
 		return;
 	/* EXITINTINFO and EVENTINJ share one layout. */
 	control->event_inj = event;
@@ -90,6 +95,8 @@ static int handle_cpuid(struct vcpu *vcpu)
 		ecx &= ~(BIT(27) | BIT(5) | BIT(3));	/* OSXSAVE, VMX, MONITOR */
 		if (svm->vmcb->save.cr4 & X86_CR4_OSXSAVE)
 			ecx |= BIT(27);
+	} else if (leaf == 7 && subleaf == 0) {
+		ecx &= ~BIT(4);				/* OSPKE: not in the guest's CR4 */
 	} else if (leaf == 0x80000001) {
 		ecx &= ~BIT(2);				/* SVM */
 	}
@@ -153,13 +160,6 @@ static int handle_npf(struct vcpu *vcpu)
 	return 1;
 }
 
-static int handle_machine_check(void)
-{
-	/* The intercept took it from the host's handler; vector 18 gives it back. */
-	asm volatile("int $18");
-	return 1;
-}
-
 static int report_hardware_exit(struct vcpu *vcpu, enum dune_exit reason)
 {
 	const struct vmcb_control_area *control = &((struct svm_vcpu *)vcpu->vendor)->vmcb->control;
@@ -176,7 +176,7 @@ int svm_handle_exit(struct vcpu *vcpu)
 {
 	struct vmcb_control_area *control = &((struct svm_vcpu *)vcpu->vendor)->vmcb->control;
 
-	if (control->exit_code == SVM_EXIT_ERR)
+	if (control->exit_code == (u32)SVM_EXIT_ERR)
 		return report_hardware_exit(vcpu, DUNE_EXIT_FAIL_ENTRY);
 	requeue_interrupted_event(control);
 
@@ -185,6 +185,7 @@ int svm_handle_exit(struct vcpu *vcpu)
 	case SVM_EXIT_NMI:
 	case SVM_EXIT_SMI:
 	case SVM_EXIT_INIT:
+	case SVM_EXIT_EXCP_BASE + MC_VECTOR:
 		return 1;	/* the host took it as soon as it could */
 	case SVM_EXIT_NPF:
 		return handle_npf(vcpu);
@@ -195,9 +196,8 @@ int svm_handle_exit(struct vcpu *vcpu)
 	case SVM_EXIT_HLT:
 		return handle_hlt(vcpu);
 	case SVM_EXIT_SHUTDOWN:
+		vcpu->dead = true;	/* the VMCB is undefined now (APM 2 15.14.3) */
 		return report_hardware_exit(vcpu, DUNE_EXIT_SHUTDOWN);
-	case SVM_EXIT_EXCP_BASE + MC_VECTOR:
-		return handle_machine_check();
 	case SVM_EXIT_EXCP_BASE + DB_VECTOR:
 		queue_exception(vcpu, DB_VECTOR, false, 0);
 		return 1;

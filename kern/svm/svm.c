@@ -307,13 +307,16 @@ static_assert(offsetof(struct dune_regs, rbp) == 56);
 static_assert(offsetof(struct dune_regs, r8) == 64);
 static_assert(offsetof(struct dune_regs, r15) == 120);
 
-static void svm_vcpu_enter(struct vcpu *vcpu, bool flush)
+static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 {
 	struct svm_vcpu *svm = vcpu->vendor;
 	struct dune_regs *regs = &vcpu->run->regs;
 	struct vmcb_save_area *save = &svm->vmcb->save;
+	struct vmcb_control_area *control = &svm->vmcb->control;
 	phys_addr_t host_vmcb = svm_cpu_prepare(svm, flush);
 
+	if (!host_vmcb)
+		return false;
 	save->rax = regs->rax;
 	save->rsp = regs->rsp;
 	save->rip = regs->rip;
@@ -326,6 +329,15 @@ static void svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 	/* #VMEXIT leaves DR7 at its reset value, and breakpoints of perf and gdb with it. */
 	if (hw_breakpoint_active())
 		hw_breakpoint_restore();
+
+	if (control->exit_code == (u32)SVM_EXIT_ERR) {
+		svm_cpu_forget(svm);
+		control->event_inj = 0;
+	} else if (control->exit_code == SVM_EXIT_EXCP_BASE + MC_VECTOR) {
+		/* The intercept took it from the host's handler, which must run on this CPU. */
+		asm volatile("int $18");
+	}
+	return true;
 }
 
 const struct vendor_ops svm_ops = {

@@ -21,8 +21,13 @@ int svm_cpu_enable(void);
 void svm_cpu_disable(void);
 int svm_cpu_setup(void);
 void svm_cpu_teardown(void);
-/* Interrupts off. Gives the vCPU an ASID that is valid on this CPU; returns the host's VMCB. */
+/*
+ * Interrupts off. Gives the vCPU an ASID that is valid on this CPU and returns the host's VMCB; 0
+ * if this CPU has left SVM operation.
+ */
 phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush);
+/* Interrupts off, after a refused VMRUN: it may not have done the flush it was asked for. */
+void svm_cpu_forget(struct svm_vcpu *svm);
 
 /* exits.c */
 int svm_handle_exit(struct vcpu *vcpu);

@@ -42,9 +42,10 @@ struct dune_info {
 
 /*
  * DUNE_SET_SLOT: guest-physical [gpa, gpa + size) shows the process's memory at
- * [hva, hva + size): whatever is mapped there at the moment of the access, with the process's own
- * permissions. The range may have holes; touching one is DUNE_EXIT_MEMORY_FAULT. A size of zero
- * deletes the slot. All three are multiples of 4096. Overlap with another slot is EEXIST.
+ * [hva, hva + size): whatever is mapped there at the moment of the access, to read and to write as
+ * the process itself may (to execute is up to the guest's own page table). The range may have
+ * holes; touching one is DUNE_EXIT_MEMORY_FAULT. A size of zero deletes the slot. All three are
+ * multiples of 4096. Overlap with another slot is EEXIST.
  */
 struct dune_slot {
 	__u32 slot;		/* 0 .. max_slots - 1 */
@@ -86,7 +87,7 @@ enum dune_exit {
 	DUNE_EXIT_HLT = 2,
 	/* No slot there, or the process may not access its own memory in that way. */
 	DUNE_EXIT_MEMORY_FAULT = 3,
-	/* Triple fault. The vCPU can't go on. */
+	/* Triple fault. The vCPU can't go on: from now on DUNE_RUN is EIO. */
 	DUNE_EXIT_SHUTDOWN = 4,
 	/* The CPU refused the state (hardware code in hw.code). */
 	DUNE_EXIT_FAIL_ENTRY = 5,
