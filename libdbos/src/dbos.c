@@ -15,6 +15,7 @@
  */
 static struct dbos *instance;
 static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool fork_handler;	/* registered; under init_lock */
 static _Thread_local struct vcpu *self;
 
 static int map_idt(struct dbos *dbos)
@@ -77,6 +78,17 @@ close:
 	return ret;
 }
 
+/*
+ * The virtual machine is bound to the parent's address space; the child starts over. Its copies
+ * of our memory stay where they are: a handler may be running on them.
+ */
+static void after_fork_in_child(void)
+{
+	__atomic_store_n(&instance, NULL, __ATOMIC_RELEASE);
+	self = NULL;
+	pthread_mutex_init(&init_lock, NULL);
+}
+
 int dbos_init(void)
 {
 	struct dbos *dbos;
@@ -91,10 +103,15 @@ int dbos_init(void)
 		goto unlock;
 	}
 	ret = create(dbos);
-	if (ret)
+	if (ret) {
 		free(dbos);
-	else
-		__atomic_store_n(&instance, dbos, __ATOMIC_RELEASE);
+		goto unlock;
+	}
+	if (!fork_handler) {
+		pthread_atfork(NULL, NULL, after_fork_in_child);
+		fork_handler = true;
+	}
+	__atomic_store_n(&instance, dbos, __ATOMIC_RELEASE);
 unlock:
 	pthread_mutex_unlock(&init_lock);
 	return ret;
@@ -108,6 +125,13 @@ struct dbos *dbos_instance(void)
 bool dbos_inside(void)
 {
 	return self != NULL;
+}
+
+static bool on_trap_stack(void)
+{
+	uint64_t here = (uint64_t)__builtin_frame_address(0);
+
+	return here - self->trap_stack_lo < TRAP_STACK_SIZE;
 }
 
 int dbos_enter(void)
@@ -128,7 +152,8 @@ int dbos_enter(void)
 
 int dbos_leave(void)
 {
-	if (!self)
+	/* Not from a trap handler, whose stack goes, nor from a signal handler, which is outside. */
+	if (!self || !cpu_in_guest() || on_trap_stack())
 		return -EINVAL;
 	vcpu_hypercall(PORT_LEAVE, 0, 0);
 	/* In user space again, on the same stack. */
@@ -166,37 +191,40 @@ int dbos_vcpu_stats(struct dbos_vcpu_stats *stats)
 
 int dbos_on_fault(struct dbos *dbos, uintptr_t lo, uintptr_t hi, dbos_fault_fn fn, void *arg)
 {
-	struct handler handler = { .lo = lo, .hi = hi, .fault = fn, .arg = arg };
+	struct handler handler = { .first = lo, .last = hi - 1, .fault = fn, .arg = arg };
 
+	if (!dbos || lo >= hi)
+		return -EINVAL;
 	return handlers_add(&dbos->handlers.faults, &handler);
 }
 
 int dbos_on_intr(struct dbos *dbos, int vector, dbos_trap_fn fn, void *arg)
 {
-	struct handler handler = { .lo = vector, .hi = vector + 1, .trap = fn, .arg = arg };
+	struct handler handler = { .first = vector, .last = vector, .trap = fn, .arg = arg };
 
-	if (vector < 0 || vector > 255)
+	if (!dbos || vector < 0 || vector > 255)
 		return -EINVAL;
 	return handlers_add(&dbos->handlers.traps, &handler);
 }
 
 int dbos_on_syscall(struct dbos *dbos, int nr, dbos_trap_fn fn, void *arg)
 {
-	struct handler handler = { .lo = nr, .hi = nr + 1, .trap = fn, .arg = arg };
+	struct handler handler = { .first = nr, .last = nr, .trap = fn, .arg = arg };
 	int ret;
 
-	if (nr == DBOS_ANY) {
-		handler.lo = 0;
-		handler.hi = UINTPTR_MAX;
-	} else if (nr < 0) {
+	if (!dbos || nr < DBOS_ANY)
 		return -EINVAL;
+	if (nr == DBOS_ANY) {
+		handler.first = 0;
+		handler.last = UINTPTR_MAX;
 	}
-	pthread_mutex_lock(&dbos->lock);
+	/* Outside of the lock: it allocates, which may run handlers that take the lock. */
 	ret = handlers_add(&dbos->handlers.syscalls, &handler);
-	if (!ret) {
-		for (struct vcpu *vcpu = dbos->vcpus; vcpu; vcpu = vcpu->next)
-			__atomic_fetch_or(&vcpu->hook_state, 1, __ATOMIC_RELAXED);
-	}
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&dbos->lock);
+	for (struct vcpu *vcpu = dbos->vcpus; vcpu; vcpu = vcpu->next)
+		__atomic_fetch_or(&vcpu->hook_state, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&dbos->lock);
-	return ret;
+	return 0;
 }

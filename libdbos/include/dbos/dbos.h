@@ -11,7 +11,13 @@
  * In between the thread owns its page tables (<dbos/mm.h>). System calls go to the host kernel,
  * made by the thread itself from user space, so seccomp, ptrace, signals and accounting see what
  * they always see. Not yet served inside: creating threads and vfork (-ENOSYS; create threads
- * first, then let each enter), and a signal handler that leaves by longjmp.
+ * first, then let each enter), and a signal handler that leaves by longjmp. Signal handlers run
+ * outside, at CPL 3, whatever they interrupt. The child of fork() is an ordinary process again:
+ * outside, and free to call dbos_init() for a virtual machine of its own.
+ *
+ * Reachable inside is the memory near the program, its heap, the stacks, the mmap area and low
+ * addresses (64 GiB to 512 GiB of each with 40-bit guest-physical addresses); what a program maps
+ * at fixed addresses elsewhere faults.
  *
  * Every function returns 0 or a positive result, or -errno. None prints, none exits.
  */
@@ -34,7 +40,8 @@ int dbos_init(void);
 
 /*
  * Makes the calling thread privileged; on return it runs at CPL 0. -EINVAL before dbos_init();
- * -EALREADY inside. dbos_leave() gives everything back that dbos_enter() took; -EINVAL outside.
+ * -EALREADY inside. dbos_leave() gives everything back that dbos_enter() took; -EINVAL outside and
+ * in handlers.
  */
 int dbos_enter(void);
 int dbos_leave(void);
@@ -66,9 +73,11 @@ int dbos_vcpu_stats(struct dbos_vcpu_stats *stats);
 
 /*
  * Handlers are asked newest first until one returns DBOS_HANDLED. They run at CPL 0 with
- * interrupts off on the vCPU's own trap stack (64 KiB, shared by nested traps), may fault, print
- * and make system calls. They are never unregistered. Registering is thread-safe, takes effect on
- * every vCPU at its next trap, and returns -ENOMEM or 0.
+ * interrupts off on the vCPU's own trap stack (64 KiB, shared by nested traps; they must stay on
+ * it), may fault and make system calls. Like a signal handler, one for faults must not wait for a
+ * lock that the interrupted code may hold, such as malloc's or stdio's. They are never
+ * unregistered. Registering is thread-safe, takes effect on every vCPU at its next trap, and
+ * returns -EINVAL, -ENOMEM or 0.
  */
 enum dbos_verdict { DBOS_NEXT, DBOS_HANDLED };
 

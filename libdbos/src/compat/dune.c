@@ -55,23 +55,32 @@ static enum dbos_verdict run_syscall(void *arg, struct dbos_tf *tf)
 
 int dune_register_intr_handler(int vec, dune_intr_cb cb)
 {
+	int ret;
+
 	if (vec < 0 || vec > 255)
 		return -EINVAL;
 	if (__atomic_exchange_n(&intr_slots[vec], cb, __ATOMIC_ACQ_REL))
 		return 0;
-	return dbos_on_intr(dbos_instance(), vec, run_intr, &intr_slots[vec]);
+	ret = dbos_on_intr(dbos_instance(), vec, run_intr, &intr_slots[vec]);
+	if (ret)
+		__atomic_store_n(&intr_slots[vec], NULL, __ATOMIC_RELEASE);
+	return ret;
 }
 
 void dune_register_pgflt_handler(dune_pgflt_cb cb)
 {
-	if (!__atomic_exchange_n(&pgflt_slot, cb, __ATOMIC_ACQ_REL))
-		dbos_on_fault(dbos_instance(), 0, UINTPTR_MAX, run_pgflt, NULL);
+	if (__atomic_exchange_n(&pgflt_slot, cb, __ATOMIC_ACQ_REL))
+		return;
+	if (dbos_on_fault(dbos_instance(), 0, UINTPTR_MAX, run_pgflt, NULL))
+		__atomic_store_n(&pgflt_slot, NULL, __ATOMIC_RELEASE);
 }
 
 void dune_register_syscall_handler(dune_syscall_cb cb)
 {
-	if (!__atomic_exchange_n(&syscall_slot, cb, __ATOMIC_ACQ_REL))
-		dbos_on_syscall(dbos_instance(), DBOS_ANY, run_syscall, NULL);
+	if (__atomic_exchange_n(&syscall_slot, cb, __ATOMIC_ACQ_REL))
+		return;
+	if (dbos_on_syscall(dbos_instance(), DBOS_ANY, run_syscall, NULL))
+		__atomic_store_n(&syscall_slot, NULL, __ATOMIC_RELEASE);
 }
 
 void dune_passthrough_syscall(struct dune_tf *tf)

@@ -21,7 +21,7 @@ int handlers_add(struct handler **chain, const struct handler *handler)
 /* The next node at or after @node that covers @key. */
 static struct handler *find(struct handler *node, uintptr_t key)
 {
-	while (node && !(node->lo <= key && key < node->hi))
+	while (node && !(node->first <= key && key <= node->last))
 		node = node->next;
 	return node;
 }

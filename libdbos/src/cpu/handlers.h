@@ -10,7 +10,7 @@
 
 struct handler {
 	struct handler *next;
-	uintptr_t lo, hi;	/* [lo, hi): addresses, vectors or call numbers */
+	uintptr_t first, last;	/* addresses, vectors or call numbers; both included */
 	union {
 		dbos_fault_fn fault;
 		dbos_trap_fn trap;

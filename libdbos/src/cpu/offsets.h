@@ -37,8 +37,11 @@
 
 /* struct dbos_tf, and the number SYSCALL has there */
 #define DBOS_TRAP_SYSCALL_NR 256
-#define TF_RSP	160
-#define TF_SIZE 176
+#define TF_NUM	  120
+#define TF_RIP	  136
+#define TF_RFLAGS 152
+#define TF_RSP	  160
+#define TF_SIZE	  176
 
 /* Bytes between two entries of dbos_trap_stubs. */
 #define DBOS_TRAP_STUB_SIZE 16

@@ -118,9 +118,28 @@ dispatch:
 	call	dbos_trap_dispatch
 	fxrstor64 (%rsp)
 4:	mov	%rbp, %rsp
+	mov	%cs, %eax
+	test	$3, %al
+	jnz	return_in_user_space
 	POP_REGISTERS
 	add	$16, %rsp			/* num, err */
 	iretq
+
+/*
+ * The child of a fork that a handler made: it is outside, where the frame's selectors mean
+ * nothing. Its return address goes to the interrupted stack, below the red zone.
+ */
+return_in_user_space:
+	mov	TF_RSP(%rsp), %rax
+	sub	$(128 + 8), %rax
+	mov	%rax, TF_RSP(%rsp)
+	mov	TF_RIP(%rsp), %rcx
+	mov	%rcx, (%rax)
+	POP_REGISTERS
+	add	$(TF_RFLAGS - TF_NUM), %rsp
+	popf
+	pop	%rsp
+	ret	$128
 
 /*
  * SYSCALL at CPL 0: RCX is the return address, R11 the flags, interrupts are off (SFMASK). Without
@@ -129,12 +148,14 @@ dispatch:
  */
 	.balign	64
 	.globl	dbos_syscall_entry
+	.globl	dbos_syscall_return
 dbos_syscall_entry:
 	swapgs
 	cmpl	$1, %gs:VCPU_HOOK_STATE
 	je	hooked
 	swapgs
 	out	%eax, $PORT_SYSCALL
+dbos_syscall_return:
 	lea	-128(%rsp), %rsp
 	push	%r11
 	popf

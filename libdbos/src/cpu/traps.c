@@ -4,6 +4,7 @@
 
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
+#include "hv/host_syscall.h"
 
 #define VECTOR_PF 14
 
@@ -11,6 +12,9 @@
 #define GATE_ATTRIBUTES (0x8e00ull << 32 | 1ull << 32)
 
 _Static_assert(sizeof(struct dbos_tf) == TF_SIZE, "offsets.h");
+_Static_assert(offsetof(struct dbos_tf, num) == TF_NUM, "offsets.h");
+_Static_assert(offsetof(struct dbos_tf, rip) == TF_RIP, "offsets.h");
+_Static_assert(offsetof(struct dbos_tf, rflags) == TF_RFLAGS, "offsets.h");
 _Static_assert(offsetof(struct dbos_tf, rsp) == TF_RSP, "offsets.h");
 _Static_assert(DBOS_TRAP_SYSCALL == DBOS_TRAP_SYSCALL_NR, "offsets.h");
 
@@ -72,7 +76,7 @@ void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu)
 }
 
 /* The host's SYSCALL convention, one OUT further down. */
-long dbos_syscall_host(const struct dbos_tf *tf)
+static long syscall_from_guest(const struct dbos_tf *tf)
 {
 	register uint64_t r10 __asm__("r10") = tf->r10;
 	register uint64_t r8 __asm__("r8") = tf->r8;
@@ -85,4 +89,12 @@ long dbos_syscall_host(const struct dbos_tf *tf)
 			   "d"(tf->rdx), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return ret;
+}
+
+/* A fork's child that is still inside a handler is in user space already. */
+long dbos_syscall_host(const struct dbos_tf *tf)
+{
+	if (cpu_in_guest())
+		return syscall_from_guest(tf);
+	return host_syscall(tf->rax, tf->rdi, tf->rsi, tf->rdx, tf->r10, tf->r8, tf->r9);
 }

@@ -64,6 +64,7 @@ void vcpu_unlink(struct vcpu *vcpu);		/* the part of it that needs no stack of a
 /* traps.S, enter.S */
 extern char dbos_trap_stubs[];		/* 256, DBOS_TRAP_STUB_SIZE bytes apart */
 extern char dbos_syscall_entry[];
+extern char dbos_syscall_return[];	/* behind its OUT: the caller's RIP is in RCX */
 /* @loop runs in user space on the host stack; it returns the registers to go on with there. */
 void dbos_vcpu_enter(struct vcpu *vcpu, const struct dune_regs *(*loop)(struct vcpu *vcpu));
 void dbos_resume_native(const struct dune_regs *regs) __attribute__((noreturn));
@@ -75,6 +76,15 @@ struct idt_gate {
 };
 #define DBOS_IDT_SIZE (256 * sizeof(struct idt_gate))
 void traps_fill_idt(struct idt_gate idt[256]);
+
+/* The code that asks runs at CPL 0, so in the guest. */
+static inline bool cpu_in_guest(void)
+{
+	uint16_t cs;
+
+	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
+	return (cs & 3) == 0;
+}
 
 /* Calls the run loop; only inside. It may continue in user space: see dbos_resume_native. */
 #define vcpu_hypercall(port, rdi, rsi)                                                     \

@@ -11,11 +11,12 @@
 #ifndef DBOS_WINDOWS_H
 #define DBOS_WINDOWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define WINDOW_ALIGN (1ull << 30)
-#define WINDOWS_MAX  4
+#define WINDOWS_MAX  5
 
 struct window {
 	uint64_t va, gpa, size;
@@ -26,18 +27,20 @@ struct windows {
 	struct window window[WINDOWS_MAX];	/* by rising va, disjoint */
 };
 
-/* Landmarks of the calling process. */
+/* Where the calling process keeps what. */
 struct landmarks {
-	uint64_t program;	/* any address of the executable */
-	uint64_t mmap_top;	/* end of the highest mapping below the stack */
-	uint64_t stack;		/* any address of the main thread's stack */
+	uint64_t program;		/* any address of the executable */
+	uint64_t heap;			/* the program break; it grows up */
+	uint64_t mmap_lo, mmap_hi;	/* the mmap area as far as it is used */
+	bool mmap_grows_up;
+	uint64_t stack_lo, stack_hi;	/* the main stack, and the vDSO near it */
 };
 
-int landmarks_read(struct landmarks *landmarks);
+/* -errno if /proc can't be read or there is no memory. */
+int landmarks_read(struct landmarks *marks);
 
 /* -E2BIG: they do not fit below 1 << gpa_bits. Pure. */
-int windows_layout(struct windows *windows, const struct landmarks *landmarks,
-		   unsigned int gpa_bits);
+int windows_layout(struct windows *windows, const struct landmarks *marks, unsigned int gpa_bits);
 
 /* 0 where no window is: guest-physical 0 is never used. */
 uint64_t windows_gpa(const struct windows *windows, uint64_t va);

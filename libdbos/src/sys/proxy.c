@@ -7,6 +7,7 @@
  * point, and its end.
  */
 #include <errno.h>
+#include <signal.h>
 #include <linux/sched.h>
 #include <sys/syscall.h>
 #include <asm/prctl.h>
@@ -44,7 +45,10 @@ static long arch_prctl_call(struct vcpu *vcpu)
 static _Noreturn void exit_call(struct vcpu *vcpu)
 {
 	long status = vcpu->regs->rdi;
+	uint64_t all = ~0ull;
 
+	/* A signal would find no stack between the last two system calls. */
+	host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, 0, sizeof(all), 0, 0);
 	vcpu_unlink(vcpu);
 	vcpu->hv.hv->ops->vcpu_close(&vcpu->hv);
 	dbos_exit_thread(vcpu, VCPU_MAPPING_SIZE, status);
@@ -64,11 +68,16 @@ static bool fork_call(struct vcpu *vcpu, uint64_t flags, uint64_t stack)
 		regs->rax = -ENOSYS;
 		return true;
 	}
-	/* The run page is shared memory: what the child resumes from must be its own. */
+	/*
+	 * The child has no run page: what it resumes from must be its own memory. The entry stub
+	 * ends in a jump through RCX that is good inside only, so the child skips it.
+	 */
 	vcpu->fork_regs = *regs;
+	vcpu->fork_regs.rax = 0;
+	if (regs->rip == (uint64_t)dbos_syscall_return)
+		vcpu->fork_regs.rip = regs->rcx;
 	ret = pass_through(regs);
 	if (ret == 0) {
-		vcpu->fork_regs.rax = 0;
 		vcpu->regs = &vcpu->fork_regs;
 		return false;
 	}
