@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Image definitions: ``images/<name>.yaml`` read, checked and frozen.
+
+A definition says *what* is in an image; nothing in it depends on this host, so its content can be
+the key of a cache.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from lab.errors import Status, die
+
+NOT_IMAGES = frozenset({"profiles"})
+"""Files in ``images/`` that define something else."""
+
+
+@dataclass(frozen=True)
+class GuestSpec:
+    """What goes into the initramfs, by path in the unpacked tree, by soname, by module name."""
+
+    packages: tuple[str, ...]
+    programs: tuple[str, ...]
+    libraries: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ToolchainSpec:
+    """What is needed to compile for the guest. ``links`` are (path in the tree, target) pairs."""
+
+    packages: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """One image definition."""
+
+    name: str
+    release: str
+    """Debian code name; also selects the suites of the mirror."""
+    kernel: str
+    """The package, usually a meta package, that brings ``/boot/vmlinuz-*`` and the modules."""
+    guest: GuestSpec
+    toolchain: ToolchainSpec
+    drop: tuple[str, ...]
+    """GNU tar exclude patterns for files that are never unpacked."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """All packages of both products, sorted: they are unpacked in one go."""
+        return tuple(sorted({self.kernel, *self.guest.packages, *self.toolchain.packages}))
+
+    def canonical(self) -> bytes:
+        """Serialise for hashing: the same for two files that differ in comments or layout only."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+
+def available_images(source: Path) -> tuple[str, ...]:
+    """Names of all images that this checkout defines."""
+    names = (path.stem for path in (source / "images").glob("*.yaml"))
+    return tuple(sorted(name for name in names if name not in NOT_IMAGES))
+
+
+def load_image_spec(source: Path, name: str) -> ImageSpec:
+    """Read the definition of image ``name``; unknown or malformed ones are USAGE errors."""
+    known = available_images(source)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        die(
+            f"there is no image named {name!r}{meant}",
+            f"use one of: {', '.join(known) or '(images/ is empty)'}",
+            status=Status.USAGE,
+        )
+    path = source / "images" / f"{name}.yaml"
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _parse(name, document)
+    except yaml.YAMLError as error:
+        _malformed(path, " ".join(str(error).split()))
+    except (ValueError, OSError) as error:
+        _malformed(path, str(error))
+
+
+def _malformed(path: Path, why: str) -> NoReturn:
+    die(f"the image definition {path} is wrong: {why}", f"edit {path}", status=Status.USAGE)
+
+
+def _parse(name: str, document: object) -> ImageSpec:
+    top = _Section("the file", document, {"release", "kernel", "guest", "toolchain", "drop"})
+    guest = _Section("guest", top.get("guest"), {"packages", "programs", "libraries", "modules"})
+    toolchain = _Section("toolchain", top.get("toolchain"), {"packages", "links"})
+    drop = top.words("drop")
+    return ImageSpec(
+        name=name,
+        release=top.word("release"),
+        kernel=top.word("kernel"),
+        guest=GuestSpec(
+            packages=guest.words("packages"),
+            programs=guest.words("programs"),
+            libraries=guest.words("libraries"),
+            modules=guest.words("modules"),
+        ),
+        toolchain=ToolchainSpec(
+            packages=toolchain.words("packages"),
+            links=toolchain.pairs("links"),
+        ),
+        drop=drop,
+    )
+
+
+class _Section:
+    """A mapping whose keys are checked at once; every value is a word, words, or pairs of words.
+
+    A *word* has no white space: package names and paths travel through command lines and
+    ``TAR_OPTIONS``, which split there.
+    """
+
+    def __init__(self, title: str, value: object, keys: set[str]) -> None:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{title} must be a mapping with the keys {', '.join(sorted(keys))}")
+        for key in value:
+            if key not in keys:
+                near = difflib.get_close_matches(str(key), keys, n=1)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"{title} has an unknown key {key!r}{meant}")
+        for key in sorted(keys - value.keys()):
+            raise ValueError(f"{title} lacks the key {key!r}")
+        self.title = title
+        self.value: Mapping[str, Any] = value
+
+    def get(self, key: str) -> object:
+        return self.value[key]
+
+    def word(self, key: str) -> str:
+        return self._word(key, self.value[key])
+
+    def words(self, key: str) -> tuple[str, ...]:
+        value = self.value[key]
+        if not isinstance(value, list):
+            raise ValueError(f"{key!r} in {self.title} must be a list")
+        return tuple(self._word(key, item) for item in value)
+
+    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
+        value = self.value[key]
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{key!r} in {self.title} must be a mapping")
+        return tuple((self._word(key, k), self._word(key, v)) for k, v in value.items())
+
+    def _word(self, key: str, value: object) -> str:
+        if not isinstance(value, str) or value.split() != [value] or "\\" in value:
+            raise ValueError(f"{key!r} in {self.title} has {value!r} where one word must be")
+        return value
