@@ -122,9 +122,11 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach what a failure leaves behind: the end of the console and where all of it is kept."""
+    from lab.guest import Guest  # noqa: PLC0415
+
     report = yield
     guest = getattr(item, "funcargs", {}).get("guest")
-    if report.failed and guest is not None:
+    if report.failed and isinstance(guest, Guest):  # other people's fixtures have that name too
         machine = guest.machine
         machine.keep(f"{item.nodeid} failed")
         report.sections.append(("guest console", machine.console.tail()))
