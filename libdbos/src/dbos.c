@@ -152,7 +152,7 @@ int dbos_enter(void)
 
 int dbos_leave(void)
 {
-	/* Not from a trap handler, whose stack goes, nor from a signal handler, which is outside. */
+	/* Not from a trap handler, whose stack goes, nor a signal handler, which is outside. */
 	if (!self || !cpu_in_guest() || on_trap_stack())
 		return -EINVAL;
 	vcpu_hypercall(PORT_LEAVE, 0, 0);

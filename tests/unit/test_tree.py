@@ -11,6 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = {".py", ".c", ".h", ".S", ".sh", ".yaml", ".yml", ".toml"}
 NAMES = {"Makefile", "Kbuild", "init", "run"}
 
+LARGE_FOR_A_REASON = {
+    "lab/doctor/probe.S": "one kernel, boot sector to VMRUN, to be read from top to bottom",
+    "tests/unit/test_doctor_findings.py": "a table of hosts and what is to be said of each",
+    "tests/unit/test_doctor_transcript.py": "real outputs of three engines",
+}
+
 # Below each folder of libdbos/src: the folders it may include from. Arrows point down.
 LAYERS = {
     "hv": {"hv", "uapi"},
@@ -58,13 +64,18 @@ def test_no_stray_white_space_and_no_long_lines() -> None:
         f"{path.relative_to(ROOT)}:{number}"
         for path in code()
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if line != line.rstrip() or (len(line.expandtabs(8)) > 100 and "pr_err(" not in line)
+        if line != line.rstrip() or (len(line.expandtabs(8)) > 100 and not re.search(r"pr_err\w*\(", line))
     ]
     assert wrong == []
 
 
 def test_files_stay_small() -> None:
-    assert [path for path in code() if len(path.read_text().splitlines()) > 400] == []
+    large = {
+        str(path.relative_to(ROOT))
+        for path in code()
+        if len(path.read_text().splitlines()) > 400
+    }
+    assert large <= LARGE_FOR_A_REASON.keys()
 
 
 @pytest.mark.parametrize("layer", sorted(LAYERS))
