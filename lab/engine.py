@@ -81,7 +81,8 @@ def choose_engine(requested: str | None, usable: Callable[[], Sequence[Engine]])
             f"choose one of: {', '.join(engine.name for engine in DRIVEN)}",
             status=Status.MISSING,
         )
-    here = tuple(engine for engine in DRIVEN if engine in usable())
+    bootable = usable()
+    here = tuple(engine for engine in DRIVEN if engine in bootable)
     if wanted is not None and wanted not in here:
         die(
             f"The engine {wanted.name} does not boot on this host.",

@@ -18,7 +18,7 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -44,6 +44,8 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 _ANSWER_TIMEOUT = 30.0
 """Seconds the guest's sshd gets to answer; it needs milliseconds, but hosts can be busy."""
 _KILL_TIMEOUT = 5.0
+
+_UNANSWERED = Outcome("the guest does not answer any more", guest_answers=False)
 
 
 class Guest:
@@ -111,24 +113,7 @@ class Guest:
 
         ``timeout`` is for the start alone.
         """
-        connection, channel = self._channel(timeout)
-        try:
-            with _closed_after(channel, min(timeout, _ANSWER_TIMEOUT)):
-                channel.exec_command(in_own_session(command))
-            started = Command(
-                command,
-                channel,
-                self.machine,
-                self._kill,
-                lambda in_order: self._release(connection, in_order=in_order),
-            )
-            started.feed(input or b"")
-        except BaseException as error:
-            self._release(connection, in_order=False)
-            if isinstance(error, CONNECTION_ERRORS):
-                raise broken(self.machine, "before a command could start", error) from error
-            raise
-        return started
+        return self._start(command, timeout, input or b"", self._kill)
 
     def put(self, local: Path, remote: str, mode: int = 0o644) -> None:
         """Copy a file into the guest."""
@@ -145,6 +130,32 @@ class Guest:
         """Return the guest's kernel log, or the end of it."""
         text = self.run("dmesg", timeout=timeout).text
         return text if lines is None else "\n".join(text.splitlines()[-lines:])
+
+    def _start(
+        self,
+        command: str,
+        timeout: float,
+        data: bytes,
+        kill: Callable[[int | None], Outcome],
+    ) -> Command:
+        connection, channel = self._channel(timeout)
+        try:
+            with _closed_after(channel, min(timeout, _ANSWER_TIMEOUT)):
+                channel.exec_command(in_own_session(command))
+            started = Command(
+                command,
+                channel,
+                self.machine,
+                kill,
+                lambda in_order: self._release(connection, in_order=in_order),
+            )
+            started.feed(data)
+        except BaseException as error:
+            self._release(connection, in_order=False)
+            if isinstance(error, CONNECTION_ERRORS):
+                raise broken(self.machine, "before a command could start", error) from error
+            raise
+        return started
 
     def _connected(self, timeout: float) -> fabric.Connection:
         """Return a connection with no command on it: an idle one, or a new one."""
@@ -199,12 +210,16 @@ class Guest:
         raise AssertionError("unreachable")
 
     def _kill(self, session: int | None) -> Outcome:
+        """Kill what runs in a session; find out by the way whether the guest still answers."""
+        command = "true" if session is None else killing(session)
+        try:
+            # One that does not end either is given up, not killed in turn.
+            attempt = self._start(command, _KILL_TIMEOUT, b"", lambda _session: _UNANSWERED)
+            killed = attempt.wait(_KILL_TIMEOUT).status == 0
+        except LabError:
+            return _UNANSWERED
         if session is None:
             return Outcome("it had not even begun")
-        try:
-            killed = self.run(killing(session), timeout=_KILL_TIMEOUT).status == 0
-        except LabError:
-            return Outcome("the guest does not answer any more", guest_answers=False)
         return Outcome("it was killed" if killed else "it cannot be killed")
 
     @contextlib.contextmanager

@@ -64,16 +64,15 @@ def test_no_stray_white_space_and_no_long_lines() -> None:
         f"{path.relative_to(ROOT)}:{number}"
         for path in code()
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if line != line.rstrip() or (len(line.expandtabs(8)) > 100 and not re.search(r"pr_err\w*\(", line))
+        if line != line.rstrip()
+        or (len(line.expandtabs(8)) > 100 and not re.search(r"pr_err\w*\(", line))
     ]
     assert wrong == []
 
 
 def test_files_stay_small() -> None:
     large = {
-        str(path.relative_to(ROOT))
-        for path in code()
-        if len(path.read_text().splitlines()) > 400
+        str(path.relative_to(ROOT)) for path in code() if len(path.read_text().splitlines()) > 400
     }
     assert large <= LARGE_FOR_A_REASON.keys()
 

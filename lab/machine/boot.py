@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From an image to a guest that takes commands, in one step; and back to nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from lab.config import Config
+from lab.engine import Engine
+from lab.errors import LabError, Status
+from lab.guest import Guest
+from lab.machine import cpio
+from lab.machine.kernel import unpacked_kernel, write_atomically
+from lab.machine.machine import Machine
+from lab.machine.rundir import sweep
+from lab.machine.spec import MachineSpec
+from lab.profile import Profile
+from lab.sshkey import Keys, ensure_keys, write_ssh_config
+
+
+class BootImage(Protocol):
+    """What of an image is needed to boot it; ``lab.image.build.Image`` has it."""
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel as the distribution ships it."""
+
+    @property
+    def initramfs(self) -> Path:
+        """The archive without the seed."""
+
+    @property
+    def digest(self) -> str:
+        """Names the content of both."""
+
+
+@contextlib.contextmanager
+def boot(
+    config: Config,
+    image: BootImage,
+    engine: Engine,
+    profile: Profile,
+    *,
+    cpus: int = 2,
+    memory_mib: int = 1024,
+    cpu: str | None = None,
+    ssh_port: int = 0,
+    timeout: float = 60.0,
+) -> Iterator[tuple[Machine, Guest]]:
+    """Boot a guest and log in to it; leaving the block ends it and removes its traces.
+
+    If the block is left by an exception, the machine's directory is kept, with the kernel log if
+    the guest still gives it. ``timeout`` is for the way to the first login. The boot arguments
+    are *not* checked here: that is ``lab.profile.violations`` on the guest's ``/proc/cmdline``.
+    """
+    sweep(config.runs)
+    keys = ensure_keys(config)
+    spec = MachineSpec(
+        engine=engine,
+        kernel=kernel_for(config, image, profile),
+        initramfs=seeded_initramfs(config, image, keys),
+        arguments=profile.arguments,
+        cpus=cpus,
+        memory_mib=memory_mib,
+        cpu=cpu,
+        ssh_port=ssh_port,
+        image_digest=image.digest,
+        profile=profile.name,
+    )
+    with Machine(spec, config.runs) as machine:
+        machine.wait_ready(timeout)
+        write_ssh_config(keys, machine.ssh_port, machine.directory)
+        with Guest(machine, keys) as guest:
+            try:
+                yield machine, guest
+            except Exception as error:
+                if not (isinstance(error, LabError) and error.status is Status.LOST):
+                    save_kernel_log(machine, guest)
+                raise
+
+
+def kernel_for(config: Config, image: BootImage, profile: Profile) -> Path:
+    """Choose the form of the kernel that boots quickest and still does what the profile asks."""
+    if "nokaslr" in profile.required:
+        return unpacked_kernel(image.kernel, config.cache)
+    return image.kernel
+
+
+def seeded_initramfs(config: Config, image: BootImage, keys: Keys) -> Path:
+    """Return the image's initramfs followed by the lab's keys, made at the first call.
+
+    Kept in the cache rather than made for each machine: machines started side by side then share
+    its pages, and the command line in a kept run directory can be run again.
+    """
+    seed = keys.seed()
+    name = f"{image.digest}-{hashlib.sha256(seed).hexdigest()[:16]}.cpio"
+    path = config.cache / "seeded" / name
+    if not path.exists():
+        archive = image.initramfs.read_bytes()
+        write_atomically(path, (archive, cpio.padding(len(archive)), seed))
+    return path
+
+
+def save_kernel_log(machine: Machine, guest: Guest) -> None:
+    """Put the guest's kernel log beside its console, if the guest can still be asked."""
+    if machine.alive:
+        with contextlib.suppress(LabError):
+            log = guest.kernel_log(timeout=5.0)
+            (machine.directory / "kernel.log").write_text(log)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a machine is to be, before there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.engine import Engine
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """Everything that decides how a machine behaves; two equal specs make two equal machines."""
+
+    engine: Engine
+    kernel: Path
+    """A bzImage, or an uncompressed ``vmlinux`` with a PVH entry (see ``lab.machine.kernel``)."""
+    initramfs: Path
+    """Complete: the image's archive followed by the seed with the keys."""
+    arguments: tuple[str, ...]
+    """The kernel command line, one boot argument per element."""
+    cpus: int = 2
+    memory_mib: int = 1024
+    cpu: str | None = None
+    """QEMU's CPU model instead of the engine's, as in ``EPYC,-svm``."""
+    ssh_port: int = 0
+    """Loopback port that leads to the guest's sshd; 0 lets QEMU take a free one.
+
+    A fixed port is for people who keep a window open to the guest; the lab itself never asks for
+    one, so machines running side by side cannot collide.
+    """
+    image_digest: str = ""
+    """Which image this is, for the record."""
+    profile: str = ""
+    """Which boot profile ``arguments`` came from, for the record."""

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+import pytest
+
+from lab.command import Result
+from lab.deploy import load_module, module_name, tar_stream, unload_module
+from lab.errors import LabError
+from lab.guest import Guest
+
+
+class FakeGuest:
+    """Answers every command with one status; has a kernel log."""
+
+    def __init__(self, status: int, stderr: bytes = b"") -> None:
+        self.commands: list[str] = []
+        self._status = status
+        self._stderr = stderr
+
+    def run(self, command: str, **_options: object) -> Result:
+        self.commands.append(command)
+        return Result(command, self._status, b"", self._stderr, 0.0)
+
+    def kernel_log(self, lines: int | None = None) -> str:
+        return "dune: no SVM here"
+
+
+def test_files_arrive_flat_with_their_mode_and_owned_by_root(tmp_path: Path) -> None:
+    source = tmp_path / "a" / "b"
+    source.mkdir(parents=True)
+    (source / "hello").write_bytes(b"\x7fELF")
+    (source / "hello").chmod(0o755)
+    (tmp_path / "dune.ko").write_bytes(b"module")
+    (tmp_path / "dune.ko").chmod(0o644)
+    stream = tar_stream([tmp_path / "dune.ko", source / "hello"])
+    target = tmp_path / "target"
+    target.mkdir()
+    subprocess.run(["tar", "x", "-C", str(target)], input=stream, check=True)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == {
+        "dune.ko": b"module",
+        "hello": b"\x7fELF",
+    }
+    assert (target / "hello").stat().st_mode & 0o777 == 0o755
+    with tarfile.open(fileobj=io.BytesIO(stream)) as archive:
+        assert {(member.uid, member.gid) for member in archive} == {(0, 0)}
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x").write_bytes(b"")
+    with pytest.raises(ValueError, match="one name"):
+        tar_stream([tmp_path / "a" / "x", tmp_path / "b" / "x"])
+
+
+def test_a_module_that_does_not_load_shows_the_kernel_log() -> None:
+    guest = FakeGuest(1, b"insmod: can't insert 'dune.ko': Operation not supported\n")
+    with pytest.raises(LabError) as caught:
+        load_module(cast(Guest, guest), PurePosixPath("/lab/dune.ko"))
+    assert caught.value.message.startswith("The module dune.ko did not load: insmod: can't insert")
+    assert caught.value.message.endswith("Operation not supported.")
+    assert caught.value.detail == "dune: no SVM here"
+
+
+def test_one_that_loads_is_given_its_parameters() -> None:
+    guest = FakeGuest(0)
+    load_module(cast(Guest, guest), PurePosixPath("/lab/dune.ko"), "debug=1")
+    assert guest.commands == ["insmod /lab/dune.ko debug=1"]
+
+
+def test_one_that_does_not_unload_shows_the_kernel_log() -> None:
+    with pytest.raises(LabError) as caught:
+        unload_module(cast(Guest, FakeGuest(1)), PurePosixPath("/lab/dune.ko"))
+    assert caught.value.message == "The module dune.ko did not unload: it gave no reason."
+    assert caught.value.detail == "dune: no SVM here"
+
+
+def test_the_kernels_name_for_a_module() -> None:
+    assert module_name(PurePosixPath("/lab/kvm-amd.ko")) == "kvm_amd"

@@ -1,0 +1,452 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the doctor concludes, shows, and remembers; no engine is booted here."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from lab.config import Config
+from lab.doctor import diagnosis as diagnosis_module
+from lab.doctor import memory, report
+from lab.doctor import shape as shape_module
+from lab.doctor.diagnosis import Diagnosis, diagnose, usable_engines
+from lab.doctor.engines import Ground
+from lab.doctor.features import FLAGS, Features
+from lab.doctor.findings import Finding, Level, find
+from lab.doctor.host import Host, look_at_host, parse_qemu_version
+from lab.doctor.kvm import KvmNode
+from lab.doctor.memory import recall, remember
+from lab.doctor.packages import install_command
+from lab.doctor.report import is_met, main_report, screen, to_json
+from lab.doctor.shape import probe_from_json, probe_to_json
+from lab.doctor.verdict import EngineProbe, Verdict
+from lab.engine import ENGINES, SVM_KVM, SVM_TCG, VMX_BOCHS, VMX_KVM, Engine
+from lab.errors import LabError, Status
+
+GIB = 1 << 30
+GOOD_NODE = KvmNode(exists=True, opens=True, api_version=12, creates_vcpu=True, nested_state=True)
+GOOD_HOST = Host(
+    ground=Ground("/usr/bin/qemu-system-x86_64", "/usr/bin/bochs", GOOD_NODE, "AuthenticAMD"),
+    qemu_version=(7, 2, 22),
+    python_version=(3, 11),
+    missing_programs=(),
+    processor_flags=frozenset({"svm"}),
+    nesting="1",
+    nesting_module="kvm_amd",
+    cores=2,
+    memory_free=8 * GIB,
+    disk_free=20 * GIB,
+    cache="/cache",
+)
+AMD = Features("AuthenticAMD", "TCGTCGTCGTCG", 40, 48, frozenset({"svm", "npt"}))
+INTEL = Features("GenuineIntel", "", 40, 48, frozenset(FLAGS) - {"svm", "npt", "hypervisor"})
+
+
+def probe(engine: Engine, verdict: Verdict = Verdict.BOOTS, reason: str = "works") -> EngineProbe:
+    features = INTEL if engine.vendor.value == "vmx" else AMD
+    return EngineProbe(engine, verdict, reason, engine.cpu, 450.0, 0.25, features, "evidence\n")
+
+
+ALL_GOOD = (probe(SVM_KVM), probe(SVM_TCG), probe(VMX_BOCHS))
+SLOW = "ring 0 runs at 1.9 MIPS: emulated instruction by instruction"
+NO_KVM = (probe(SVM_KVM, Verdict.EMULATED, SLOW), probe(SVM_TCG), probe(VMX_BOCHS))
+
+
+def found(host: Host, probes: tuple[EngineProbe, ...] = ALL_GOOD) -> dict[str, Finding]:
+    findings = find(host, probes)
+    by_id = {finding.id: finding for finding in findings}
+    assert len(by_id) == len(findings), "an id is used twice"
+    return by_id
+
+
+def with_ground(**change: object) -> Host:
+    return replace(GOOD_HOST, ground=replace(GOOD_HOST.ground, **change))  # type: ignore[arg-type]
+
+
+# -------------------------------------------------------------------------------------- findings
+
+
+def test_a_good_host_needs_only_a_driver_for_vtx() -> None:
+    troubles = [f for f in find(GOOD_HOST, ALL_GOOD) if f.level is not Level.OK]
+    assert [f.id for f in troubles] == ["nested-guest-vmx"]
+
+
+def test_an_unusable_kvm_is_named_with_its_reason_and_what_is_used_instead() -> None:
+    finding = found(GOOD_HOST, NO_KVM)["kvm-boots"]
+    assert finding.level is Level.WARN
+    assert finding.cause == f"KVM is unusable: {SLOW}"
+    assert "svm-tcg is used" in finding.next
+
+
+def test_every_trouble_has_a_cause_and_a_next_command() -> None:
+    bad = replace(
+        with_ground(qemu=None, bochs=None, kvm=KvmNode()),
+        missing_programs=("mmdebstrap", "as", "ld"),
+        python_version=(3, 9),
+        processor_flags=frozenset(),
+        cores=1,
+        memory_free=0,
+        disk_free=0,
+    )
+    absent = tuple(probe(p.engine, Verdict.ABSENT) for p in ALL_GOOD)
+    findings = find(bad, absent)
+    assert {f.id for f in findings} >= {"qemu-missing", "kvm-node", "tools", "bochs", "disk"}
+    for finding in findings:
+        assert finding.level is not Level.OK, finding
+        assert finding.cause
+        assert finding.next
+
+
+@pytest.mark.parametrize(
+    ("change", "ident", "level", "command"),
+    [
+        ({"qemu_version": ()}, "qemu-version", Level.FAIL, "--version"),
+        ({"qemu_version": (6, 2, 0)}, "qemu-version", Level.WARN, "qemu-system-x86"),
+        ({"missing_programs": ("as", "ld", "cpio")}, "tools", Level.FAIL, "binutils cpio"),
+        ({"python_version": (3, 10)}, "python", Level.FAIL, "python3"),
+        ({"disk_free": GIB}, "disk", Level.FAIL, "DBOS_LAB_CACHE"),
+        ({"memory_free": GIB}, "memory", Level.WARN, "1.5 GiB"),
+        ({"cores": 1}, "cores", Level.WARN, "2 cores"),
+    ],
+)
+def test_what_is_short(change: dict[str, object], ident: str, level: Level, command: str) -> None:
+    assert found(GOOD_HOST)[ident].level is Level.OK
+    finding = found(replace(GOOD_HOST, **change))[ident]  # type: ignore[arg-type]
+    assert finding.level is level
+    assert command in finding.next
+
+
+def test_versions_compare_by_number() -> None:
+    assert found(replace(GOOD_HOST, qemu_version=(10, 0)))["qemu-version"].level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("node", "ident", "command"),
+    [
+        (KvmNode(), "kvm-node", "modprobe kvm_amd"),
+        (KvmNode(exists=True, error="no", group="kvm"), "kvm-perm", "usermod -aG kvm"),
+        (KvmNode(exists=True, error="no"), "kvm-perm", "chown"),
+        (KvmNode(exists=True, error=os.strerror(1)), "kvm-perm", "--device /dev/kvm"),
+        (replace(GOOD_NODE, api_version=11), "kvm-api", "dmesg"),
+        (replace(GOOD_NODE, creates_vcpu=False, error="EIO"), "kvm-api", "dmesg"),
+    ],
+)
+def test_kvm_steps_stop_at_the_first_that_fails(node: KvmNode, ident: str, command: str) -> None:
+    findings = found(with_ground(kvm=node), NO_KVM)
+    assert findings[ident].level is Level.WARN
+    assert command in findings[ident].next
+    assert "kvm-boots" not in findings
+
+
+def test_a_missing_qemu_is_reported_once() -> None:
+    absent = (probe(SVM_KVM, Verdict.ABSENT), probe(SVM_TCG, Verdict.ABSENT), probe(VMX_BOCHS))
+    findings = found(with_ground(qemu=None), absent)
+    assert findings["qemu-missing"].level is Level.FAIL
+    assert not {"qemu-version", "kvm-boots"} & findings.keys()
+
+
+def test_nesting_that_is_switched_off() -> None:
+    probes = (probe(VMX_KVM, Verdict.NO_NESTING), probe(SVM_TCG), probe(VMX_BOCHS))
+    host = replace(GOOD_HOST, nesting="N", nesting_module="kvm_intel")
+    findings = found(host, probes)
+    assert findings["kvm-boots"].level is Level.OK
+    assert "modprobe kvm_intel nested=1" in findings["nested-host"].next
+    assert "hypervisor" in found(GOOD_HOST, probes)["nested-host"].next
+
+
+def test_where_a_guest_can_be_a_hypervisor() -> None:
+    findings = found(GOOD_HOST, (probe(VMX_KVM), probe(SVM_TCG), probe(VMX_BOCHS)))
+    assert findings["nested-guest-svm"].cause == "svm-tcg: works"
+    assert findings["nested-guest-vmx"].level is Level.OK
+    findings = found(GOOD_HOST, tuple(probe(p.engine, Verdict.STUCK) for p in ALL_GOOD))
+    assert findings["nested-guest-svm"].level is Level.FAIL
+    assert "bochs" in findings["nested-guest-vmx"].next
+    assert findings["bochs"].level is Level.WARN
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\n", (7, 2, 22)),
+        ("QEMU emulator version 10.0.2\n", (10, 0, 2)),
+        ("QEMU emulator version unknown\n", ()),
+        ("", ()),
+    ],
+)
+def test_qemu_versions(text: str, version: tuple[int, ...]) -> None:
+    assert parse_qemu_version(text) == version
+
+
+def test_install_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert install_command("b", "a b") == "install these packages: b a"
+    apt = tmp_path / "apt-get"
+    apt.touch(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert install_command("a") == "sudo apt-get install a"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert install_command("a") == "apt-get install a"
+
+
+def test_this_host_can_be_looked_at(tmp_path: Path) -> None:
+    host = look_at_host(Config(tmp_path, tmp_path / "not" / "there", tmp_path))
+    assert host.cores >= 1
+    assert host.memory_free > 0
+    assert host.disk_free > 0
+
+
+# ---------------------------------------------------------------------------------------- choice
+
+
+def diagnosis_of(probes: tuple[EngineProbe, ...]) -> Diagnosis:
+    return Diagnosis(GOOD_HOST, probes, find(GOOD_HOST, probes), 4.5)
+
+
+def test_the_default_is_the_best_that_boots_and_is_driven() -> None:
+    assert diagnosis_of(ALL_GOOD).default == SVM_KVM
+    assert diagnosis_of(NO_KVM).default == SVM_TCG
+    only_bochs = (*(probe(e, Verdict.STUCK) for e in (SVM_KVM, SVM_TCG)), probe(VMX_BOCHS))
+    assert diagnosis_of(only_bochs).default is None
+
+
+def test_requirements_are_met_by_usable_engines_only() -> None:
+    assert is_met("svm", NO_KVM)
+    assert not is_met("vmx", NO_KVM)
+    assert not is_met("kvm", NO_KVM)
+    assert is_met("kvm", ALL_GOOD)
+    assert is_met("vmx", (probe(VMX_KVM),))
+
+
+@pytest.mark.parametrize(
+    ("probes", "require", "status"),
+    [
+        (NO_KVM, (), 0),
+        (NO_KVM, ("svm",), 0),
+        (NO_KVM, ("svm", "vmx"), 3),
+        ((probe(SVM_TCG, Verdict.STUCK),), (), 3),
+    ],
+)
+def test_exit_status(
+    probes: tuple[EngineProbe, ...],
+    require: tuple[str, ...],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(report, "diagnose", lambda config: diagnosis_of(probes))
+    config = Config(Path("/"), Path("/"), Path("/"))
+    assert main_report(config, as_json=True, require=require) == status
+    assert json.loads(capsys.readouterr().out)["schema"] == "dbos-lab/doctor"
+    assert main_report(config, as_json=False, require=require) == status
+    assert "svm-tcg" in capsys.readouterr().out
+
+
+# ----------------------------------------------------------------------------------------- shape
+
+
+PROBES = st.builds(
+    EngineProbe,
+    engine=st.sampled_from(ENGINES),
+    verdict=st.sampled_from(list(Verdict)),
+    reason=st.text(),
+    cpu=st.text(),
+    mips=st.none() | st.integers(0, 10**6).map(lambda n: n / 100),
+    seconds=st.integers(0, 20_000).map(lambda n: n / 1000),
+    features=st.none()
+    | st.builds(
+        Features,
+        vendor=st.text(),
+        hypervisor_vendor=st.text(),
+        physical_bits=st.integers(0, 255),
+        linear_bits=st.integers(0, 255),
+        flags=st.frozensets(st.sampled_from(FLAGS)),
+    ),
+)
+
+
+@given(PROBES)
+def test_an_engine_survives_the_way_through_json(original: EngineProbe) -> None:
+    assert probe_from_json(json.loads(json.dumps(probe_to_json(original)))) == original
+
+
+def test_the_documented_shape() -> None:
+    shape = to_json(diagnosis_of(NO_KVM), ["vmx"])
+    assert (shape["schema"], shape["version"]) == ("dbos-lab/doctor", 1)
+    assert shape["default"] == "svm-tcg"
+    assert shape["required"] == [{"name": "vmx", "met": False}]
+    assert shape["host"]["qemu_version"] == "7.2.22"
+    kvm, tcg, bochs = shape["engines"]
+    assert (kvm["name"], kvm["verdict"], kvm["usable"]) == ("svm-kvm", "emulated", False)
+    assert tcg["features"]["flags"]["svm"] is True
+    assert tcg["features"]["flags"]["nrip-save"] is False
+    assert set(bochs["features"]["flags"]) == set(FLAGS)
+    assert all(set(f) == {"id", "level", "cause", "next"} for f in shape["findings"])
+    for name in shape.keys() | shape["host"].keys() | tcg.keys() | tcg["features"].keys():
+        assert name in str(shape_module.__doc__)
+
+
+def test_the_screen_fits() -> None:
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    with console.capture() as capture:
+        console.print(screen(diagnosis_of(NO_KVM), ["vmx"]))
+    lines = capture.get().splitlines()
+    assert len(lines) <= 24
+    text = " ".join(" ".join(lines).split())
+    assert "default engine: svm-tcg" in text
+    assert "required: vmx: missing" in text
+    assert "emulated instruction" in text
+
+
+# ---------------------------------------------------------------------------------------- memory
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(tmp_path, tmp_path / "cache", tmp_path / "runs")
+
+
+@pytest.fixture
+def probings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Replaces the probing; its length is how often that was asked for."""
+    asked: list[int] = []
+
+    def pretend(image: Path, ground: Ground) -> tuple[EngineProbe, ...]:
+        asked.append(1)
+        return NO_KVM
+
+    monkeypatch.setattr(diagnosis_module, "probe_engines", pretend)
+    return asked
+
+
+def test_probing_is_done_once(config: Config, probings: list[int]) -> None:
+    assert [p.engine.name for p in usable_engines(config)] == ["svm-tcg"]
+    started = time.monotonic()
+    assert [p.engine.name for p in usable_engines(config)] == ["svm-tcg"]
+    assert time.monotonic() - started < 0.05
+    assert len(probings) == 1
+
+
+def test_the_evidence_is_kept(config: Config) -> None:
+    remember(config, NO_KVM)
+    assert (config.cache / "doctor" / "svm-kvm.log").read_text() == "evidence\n"
+    names = {path.name for path in (config.cache / "doctor").iterdir()}
+    assert names == {"engines.json", "svm-kvm.log", "svm-tcg.log", "vmx-bochs.log"}
+
+
+def test_a_reader_sees_the_old_answer_or_the_new_one(config: Config) -> None:
+    place = config.cache / "doctor" / "engines.json"
+    remember(config, NO_KVM)
+    with place.open() as reader:
+        old = place.read_text()
+        remember(config, ALL_GOOD)
+        assert reader.read() == old
+    assert place.read_text() != old
+
+
+def test_a_memory_that_cannot_be_written(config: Config) -> None:
+    (config.cache / "doctor" / "engines.json").mkdir(parents=True)
+    with pytest.raises(LabError, match="cannot write") as caught:
+        remember(config, NO_KVM)
+    assert "DBOS_LAB_CACHE" in caught.value.hint
+    assert not list((config.cache / "doctor").glob(".*"))
+
+
+def test_a_doctor_without_a_probe_says_so(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(config: Config) -> Path:
+        raise LabError("No assembler.", "install one", status=Status.MISSING)
+
+    monkeypatch.setattr(diagnosis_module, "build_probe", fail)
+    diagnosis = diagnose(config)
+    assert {p.verdict for p in diagnosis.engines} == {Verdict.NOT_PROBED}
+    assert diagnosis.default is None
+    assert diagnosis.findings[0] == Finding("probe", Level.FAIL, "No assembler.", "install one")
+
+
+def test_nothing_good_is_not_remembered(config: Config) -> None:
+    remember(config, (probe(SVM_TCG, Verdict.STUCK),))
+    assert recall(config) is None
+
+
+def only(word: str) -> Callable[[Path], str]:
+    """A file system in which the files of this name have changed."""
+    true = memory._text
+    return lambda path: "changed" if word in str(path) else true(path)
+
+
+CHANGES: dict[str, Callable[[pytest.MonkeyPatch, Path], None]] = {
+    "another PATH": lambda patch, _: patch.setenv("PATH", "/nowhere"),
+    "another program": lambda patch, tmp: patch.setattr(memory, "PROGRAMS", ("sh",)),
+    "another probe": lambda patch, tmp: patch.setattr(memory, "_own_text", lambda: [tmp / "x"]),
+    "no access": lambda patch, _: patch.setattr(os, "access", lambda *_: "other"),
+    "another boot": lambda patch, _: patch.setattr(memory, "_text", only("boot_id")),
+    "nesting switched": lambda patch, _: patch.setattr(memory, "_text", only("kvm_amd")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_changed_host_is_probed_again(
+    change: Callable[[pytest.MonkeyPatch, Path], None],
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "x").write_text("another text")
+    remember(config, NO_KVM)
+    assert recall(config) is not None
+    change(monkeypatch, tmp_path)
+    assert recall(config) is None
+
+
+def test_a_rebuilt_emulator_is_probed_again(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qemu = tmp_path / "qemu-system-x86_64"
+    qemu.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    remember(config, NO_KVM)
+    assert recall(config) is not None
+    qemu.write_text("new")
+    assert recall(config) is None
+
+
+@given(st.binary(max_size=64))
+def test_a_damaged_memory_is_no_memory(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes
+) -> None:
+    config = Config(Path("/"), tmp_path_factory.mktemp("cache"), Path("/"))
+    (config.cache / "doctor").mkdir()
+    (config.cache / "doctor" / "engines.json").write_bytes(noise)
+    assert recall(config) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda answer: answer["engines"][0].pop("verdict"),
+        lambda answer: answer["engines"][0].update(verdict="splendid"),
+        lambda answer: answer["engines"][0].update(name="abacus"),
+        lambda answer: answer["engines"][1].update(features=7),
+        lambda answer: answer["engines"][1]["features"].update(flags=[]),
+        lambda answer: answer.update(engines=None),
+    ],
+)
+def test_a_memory_of_another_shape_is_no_memory(
+    config: Config, damage: Callable[[dict[str, object]], None]
+) -> None:
+    remember(config, NO_KVM)
+    place = config.cache / "doctor" / "engines.json"
+    answer = json.loads(place.read_text())
+    damage(answer)
+    place.write_text(json.dumps(answer))
+    assert recall(config) is None

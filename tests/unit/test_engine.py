@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-2-Clause
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from lab.engine import SVM_KVM, SVM_TCG, VMX_KVM, Engine, choose_engine, engine_named
+from lab.errors import LabError, Status
+
+
+def test_kvm_is_preferred_to_emulation_in_whatever_order_they_are_found() -> None:
+    assert choose_engine(None, lambda: [SVM_TCG, SVM_KVM]) is SVM_KVM
+    assert choose_engine(None, lambda: [SVM_TCG, VMX_KVM]) is VMX_KVM
+    assert choose_engine(None, lambda: [SVM_TCG]) is SVM_TCG
+
+
+def test_the_engine_asked_for_wins_if_it_boots() -> None:
+    assert choose_engine("svm-tcg", lambda: [SVM_KVM, SVM_TCG]) is SVM_TCG
+
+
+def test_one_that_does_not_boot_here_is_refused() -> None:
+    with pytest.raises(LabError) as caught:
+        choose_engine("svm-kvm", lambda: [SVM_TCG])
+    assert caught.value.status is Status.MISSING
+    assert "svm-kvm does not boot" in caught.value.message
+
+
+def test_none_at_all() -> None:
+    with pytest.raises(LabError) as caught:
+        choose_engine(None, list)
+    assert caught.value.status is Status.MISSING
+
+
+def test_bochs_says_that_it_has_no_driver_yet() -> None:
+    with pytest.raises(LabError) as caught:
+        choose_engine("vmx-bochs", list)
+    assert "driver is not written" in caught.value.message
+
+
+def test_an_unknown_name_gets_the_nearest_before_anything_is_probed() -> None:
+    def probe() -> Sequence[Engine]:
+        raise AssertionError("probed for a name that does not exist")
+
+    with pytest.raises(LabError) as caught:
+        choose_engine("svm-tgc", probe)
+    assert caught.value.status is Status.USAGE
+    assert "did you mean svm-tcg?" in caught.value.hint
+
+
+def test_a_hopeless_name_gets_the_list() -> None:
+    with pytest.raises(LabError) as caught:
+        engine_named("zzzz")
+    assert "did you mean" not in caught.value.hint
+    assert "vmx-bochs" in caught.value.hint
+
+
+def test_probes_are_asked_once() -> None:
+    calls = []
+
+    def probe() -> Sequence[Engine]:
+        calls.append(1)
+        return [SVM_TCG]
+
+    choose_engine(None, probe)
+    assert len(calls) == 1
