@@ -199,10 +199,7 @@ class Command:
             left = min(deadline - time.monotonic(), POLL)
             if left <= 0:
                 return False
-            if channel.eof_received:  # the descriptor stays readable from then on
-                channel.status_event.wait(left)
-            else:
-                poll.poll(1000 * left)
+            poll.poll(1000 * left)
 
     def _take(self) -> None:
         while self._channel.recv_ready():

@@ -8,12 +8,11 @@ and creates virtual machines, and then runs ring 0 a thousand times too slowly.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from lab.errors import Status, die
+from lab.errors import Status, die, unknown_name
 
 
 class Vendor(Enum):
@@ -57,13 +56,7 @@ def engine_named(name: str) -> Engine:
     """Return the engine of that name; an unknown name dies with the nearest match."""
     by_name = {engine.name: engine for engine in ENGINES}
     if name not in by_name:
-        near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.4)
-        suggestion = f"did you mean {near[0]}? " if near else ""
-        die(
-            f"There is no engine named {name!r}.",
-            f"{suggestion}choose one of: {', '.join(by_name)}",
-            status=Status.USAGE,
-        )
+        unknown_name("engine", name, by_name)
     return by_name[name]
 
 

@@ -8,6 +8,8 @@ pytest.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NoReturn
 
@@ -54,3 +56,15 @@ class LabError(Exception):
 def die(message: str, hint: str, *, status: Status = Status.FAILED, detail: str = "") -> NoReturn:
     """Raise ``LabError``; reads better at the call site than a ``raise``."""
     raise LabError(message, hint, status=status, detail=detail)
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> NoReturn:
+    """Die because there is no ``kind`` of that name; suggest the nearest there is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    meant = f"; did you mean {near[0]}?" if near else "."
+    die(
+        f"There is no {kind} named {name!r}{meant}",
+        f"choose one of: {', '.join(names) or '(none)'}",
+        status=Status.USAGE,
+    )

@@ -8,7 +8,6 @@ So ``violations`` compares the profile with ``/proc/cmdline`` of the booted gues
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import cast
 
 import yaml
 
-from lab.errors import Status, die
+from lab.errors import Status, die, unknown_name
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,7 @@ def parse_profile(document: object, name: str) -> Profile:
     if not isinstance(profiles, dict) or not all(isinstance(key, str) for key in profiles):
         raise ValueError("'profiles' is not a table of names")
     if name not in profiles:
-        near = difflib.get_close_matches(name, profiles, n=1, cutoff=0.4)
-        suggestion = f"did you mean {near[0]}? " if near else ""
-        known = ", ".join(sorted(profiles))
-        die(
-            f"There is no boot profile named {name!r}.",
-            f"{suggestion}choose one of: {known}",
-            status=_USAGE,
-        )
+        unknown_name("boot profile", name, profiles)
     entry = _table(profiles[name], f"profile {name!r}", {"about", "required", "forbidden"})
     profile = Profile(
         name,

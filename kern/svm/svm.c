@@ -27,6 +27,14 @@
 static struct page *iopm;
 static struct page *msrpm;
 
+/* The walker takes every access as a user access, so US is set throughout (APM 2 15.25.5). */
+static struct tdp_format svm_format __ro_after_init = {
+	.present = _PAGE_PRESENT,
+	.table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED,
+	.leaf = _PAGE_PRESENT | _PAGE_USER | _PAGE_ACCESSED,
+	.write = _PAGE_RW | _PAGE_DIRTY,
+};
+
 static int check_cpu(void)
 {
 	u64 vm_cr;
@@ -95,6 +103,8 @@ static int svm_setup(void)
 	ret = check_cpu();
 	if (ret)
 		return ret;
+	/* Nested paging runs in the paging mode of the host at VMRUN (APM 2 15.25.3). */
+	svm_format.levels = boot_cpu_has(X86_FEATURE_LA57) ? 5 : 4;
 	iopm = alloc_pages(GFP_KERNEL, IOPM_ORDER);
 	msrpm = alloc_pages(GFP_KERNEL, MSRPM_ORDER);
 	if (!iopm || !msrpm) {
@@ -113,26 +123,9 @@ teardown:
 	return ret;
 }
 
-/* The walker takes every access as a user access, so US is set throughout (APM 2 15.25.5). */
 static const struct tdp_format *svm_tdp_format(void)
 {
-	static const struct tdp_format four_level = {
-		.levels = 4,
-		.present = _PAGE_PRESENT,
-		.table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED,
-		.leaf = _PAGE_PRESENT | _PAGE_USER | _PAGE_ACCESSED,
-		.write = _PAGE_RW | _PAGE_DIRTY,
-	};
-	static const struct tdp_format five_level = {
-		.levels = 5,
-		.present = _PAGE_PRESENT,
-		.table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED,
-		.leaf = _PAGE_PRESENT | _PAGE_USER | _PAGE_ACCESSED,
-		.write = _PAGE_RW | _PAGE_DIRTY,
-	};
-
-	/* Nested paging runs in the paging mode of the host at VMRUN (APM 2 15.25.3). */
-	return boot_cpu_has(X86_FEATURE_LA57) ? &five_level : &four_level;
+	return &svm_format;
 }
 
 static void intercept(struct vmcb *vmcb, unsigned int bit)

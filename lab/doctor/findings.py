@@ -143,6 +143,8 @@ def _kvm_boots(host: Host, kvm: EngineProbe, probes: Sequence[EngineProbe]) -> I
 
 def _nested_guests(probes: Sequence[EngineProbe]) -> Iterator[Finding]:
     """Say where a guest can be a hypervisor: what the module needs."""
+    if all(probe.verdict is Verdict.NOT_PROBED for probe in probes):
+        return
     for vendor, name in ((Vendor.SVM, "SVM"), (Vendor.VMX, "VT-x")):
         boot = [
             probe
@@ -180,7 +182,7 @@ def _programs(host: Host, probes: Sequence[EngineProbe]) -> Iterator[Finding]:
         for probe in bochs:
             if probe.verdict is Verdict.BOOTS:
                 yield Finding("bochs", Level.OK, f"Bochs: {probe.reason}")
-            else:
+            elif probe.verdict is not Verdict.NOT_PROBED:
                 command = install_command(PACKAGE_OF["bochs"])
                 yield Finding("bochs", Level.WARN, f"Bochs: {probe.reason}", command)
     version = ".".join(str(part) for part in host.python_version)

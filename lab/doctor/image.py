@@ -45,9 +45,9 @@ def build_probe(config: Config) -> Path:
     """
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     image = config.cache / "doctor" / f"probe-{digest}.img"
-    if image.exists():
-        return image
     try:
+        if image.exists():
+            return image
         image.parent.mkdir(parents=True, exist_ok=True)
         with locked(image.parent):
             if not image.exists():

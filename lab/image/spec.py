@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from lab.errors import Status, die
+from lab.errors import Status, die, unknown_name
 
 NOT_IMAGES = frozenset({"profiles"})
 """Files in ``images/`` that define something else."""
@@ -74,13 +74,7 @@ def load_image_spec(source: Path, name: str) -> ImageSpec:
     """Read the definition of image ``name``; unknown or malformed ones are USAGE errors."""
     known = available_images(source)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
-        die(
-            f"there is no image named {name!r}{meant}",
-            f"use one of: {', '.join(known) or '(images/ is empty)'}",
-            status=Status.USAGE,
-        )
+        unknown_name("image", name, known)
     path = source / "images" / f"{name}.yaml"
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -371,6 +371,9 @@ def test_a_doctor_without_a_probe_says_so(config: Config, monkeypatch: pytest.Mo
     assert {p.verdict for p in diagnosis.engines} == {Verdict.NOT_PROBED}
     assert diagnosis.default is None
     assert diagnosis.findings[0] == Finding("probe", Level.FAIL, "No assembler.", "install one")
+    unknown = {"kvm-boots", "nested-guest-svm", "nested-guest-vmx"}
+    assert not unknown & {f.id for f in diagnosis.findings}
+    assert not any("No assembler" in f.cause for f in diagnosis.findings[1:])
 
 
 def test_nothing_good_is_not_remembered(config: Config) -> None:

@@ -72,7 +72,9 @@ def test_qemu_command() -> None:
     pairs = dict(itertools.pairwise(argv))
     assert pairs["-accel"] == "kvm"
     assert pairs["-cpu"] == "host"
-    assert pairs["-drive"].endswith("readonly=on,file=/a,,b.img")
+    assert pairs["-drive"].endswith("id=probe,readonly=on,file=/a,,b.img")
+    assert pairs["-device"] == "isa-debug-exit,iobase=0xf4,iosize=4"
+    assert "virtio-blk-pci,drive=probe" in argv
     assert argv[-2:] == ["-serial", "file:/dev/fd/5"]
 
 
@@ -335,6 +337,15 @@ def test_no_binutils(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         build_probe(config_in(tmp_path))
     assert caught.value.status is Status.MISSING
     assert "binutils" in caught.value.hint
+
+
+def test_a_cache_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)  # root may read everything
+    with pytest.raises(LabError, match="Permission denied"):
+        build_probe(config_in(tmp_path))
 
 
 def test_a_cache_that_cannot_be_made(tmp_path: Path) -> None:

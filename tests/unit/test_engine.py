@@ -45,13 +45,13 @@ def test_an_unknown_name_gets_the_nearest_before_anything_is_probed() -> None:
     with pytest.raises(LabError) as caught:
         choose_engine("svm-tgc", probe)
     assert caught.value.status is Status.USAGE
-    assert "did you mean svm-tcg?" in caught.value.hint
+    assert "did you mean svm-tcg?" in caught.value.message
 
 
 def test_a_hopeless_name_gets_the_list() -> None:
     with pytest.raises(LabError) as caught:
         engine_named("zzzz")
-    assert "did you mean" not in caught.value.hint
+    assert "did you mean" not in caught.value.message
     assert "vmx-bochs" in caught.value.hint
 
 

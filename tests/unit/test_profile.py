@@ -49,7 +49,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(LabError) as caught:
         load_profile(SOURCE, "sede")
     assert caught.value.status is Status.USAGE
-    assert "did you mean seed?" in caught.value.hint
+    assert "did you mean seed?" in caught.value.message
 
 
 @given(st.lists(WORD, max_size=6), st.lists(WORD, max_size=6))
