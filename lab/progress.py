@@ -55,7 +55,7 @@ class Progress:
             raise
         finally:
             stage.seconds = stage.elapsed
-            self.console.print(_line(stage))
+            self.console.print(_line(stage), soft_wrap=True)
 
 
 def _line(stage: Stage) -> Text:
