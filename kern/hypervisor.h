@@ -2,7 +2,8 @@
 /*
  * What the parts of the module share.
  *
- *	core.c		/dev/dune, module load, CPUs entering and leaving SVM/VMX operation
+ *	core.c		/dev/dune, module load
+ *	hardware.c	CPUs entering and leaving SVM/VMX operation
  *	vm.c		the VM descriptor: life time, ioctls
  *	vcpu.c		the vCPU descriptor: the run loop
  *	memory.c	slots and the mmu notifier: the second-level table mirrors the process
@@ -103,6 +104,8 @@ extern const struct vendor_ops svm_ops;
 
 /* core.c */
 const struct vendor_ops *vendor(void);
+
+/* hardware.c */
 int hardware_get(void);
 void hardware_put(void);
 

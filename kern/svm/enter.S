@@ -69,9 +69,14 @@ SYM_FUNC_START(svm_enter)
 	vmload	%rax
 	vmrun	%rax
 	vmsave	%rax
+	mov	8(%rsp), %rax
+	vmload	%rax
 	cli
 
-	/* Before the first RET: the guest may have trained the return predictor against us. */
+	/*
+	 * Before the first RET: the guest may have trained the return predictor against us. After
+	 * VMLOAD: these macros may count calls in per-CPU memory, so they need the host's GS.
+	 */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
 
 	xchg	%rdi, (%rsp)
@@ -91,8 +96,7 @@ SYM_FUNC_START(svm_enter)
 	pop	REGS_RDI(%rdi)
 
 	UNTRAIN_RET	/* may clobber RAX, RCX and RDX, which are free by now */
-	pop	%rax
-	vmload	%rax
+	pop	%rax	/* the host VMCB again */
 	stgi
 
 	/* What the guest left in registers must not steer speculation in the kernel. */

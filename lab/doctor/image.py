@@ -17,6 +17,7 @@ from lab.doctor.packages import install_command
 from lab.errors import Status, die
 
 SOURCE = Path(__file__).with_name("probe.S")
+INCLUDED = (SOURCE.with_name("probe_virt.S"), SOURCE.with_name("probe_io.S"))
 
 FLOPPY_BYTES = 1_474_560
 """A 3.5 inch disk: a size that every BIOS knows the geometry of. Bochs insists on it."""
@@ -26,8 +27,9 @@ MAX_BYTES = 16 * 512
 
 
 def as_argv(source: Path, output: Path) -> list[str]:
-    """Return the assembler's command."""
-    return ["as", "--64", "--fatal-warnings", "-o", str(output), str(source)]
+    """Return the assembler's command. What ``source`` includes lies beside this module."""
+    include = str(Path(__file__).parent)
+    return ["as", "--64", "--fatal-warnings", "-I", include, "-o", str(output), str(source)]
 
 
 def ld_argv(objects: Path, output: Path) -> list[str]:
@@ -39,11 +41,12 @@ def ld_argv(objects: Path, output: Path) -> list[str]:
 
 
 def build_probe(config: Config) -> Path:
-    """Return the probe image; build it if this text of ``probe.S`` was not built before.
+    """Return the probe image; build it if this text of it was not built before.
 
     Raises ``LabError``: binutils missing, an unwritable or full cache, an assembler's complaint.
     """
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    text = b"".join(source.read_bytes() for source in (SOURCE, *INCLUDED))
+    digest = hashlib.sha256(text).hexdigest()[:16]
     image = config.cache / "doctor" / f"probe-{digest}.img"
     try:
         if image.exists():
@@ -55,7 +58,7 @@ def build_probe(config: Config) -> Path:
     except OSError as error:
         die(
             f"The probe kernel cannot be written to {image.parent}: {error.strerror}.",
-            "make room there, or set DBOS_LAB_CACHE to a directory you can write to",
+            "DBOS_LAB_CACHE=DIRECTORY dbos-lab doctor  # one with room, that you may write to",
             status=Status.USAGE,
         )
     return image

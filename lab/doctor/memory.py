@@ -59,7 +59,7 @@ def remember(config: Config, probes: Sequence[EngineProbe]) -> None:
     except OSError as error:
         die(
             f"The doctor cannot write to {place.parent}: {error.strerror}.",
-            "make room there, or set DBOS_LAB_CACHE to a directory you can write to",
+            "DBOS_LAB_CACHE=DIRECTORY dbos-lab doctor  # one with room, that you may write to",
             status=Status.USAGE,
         )
 

@@ -25,6 +25,7 @@ from lab.image.mirror import Mirror, host_mirror
 from lab.image.spec import ImageSpec
 from lab.image.store import Report
 
+MERGED = ("bin", "sbin", "lib", "lib64")
 MANIFEST = "packages.txt"
 """Inside a tree: one line per package, "name version sha256-of-the-deb"."""
 RECORD_PACKAGES = (
@@ -101,12 +102,29 @@ def unpack_packages(spec: ImageSpec, tree: Path, log: Path, report: Report) -> N
             (tree / path).symlink_to(target)
     for mount_point in ("dev", "proc", "src"):
         (tree / mount_point).mkdir(exist_ok=True)
+    # Releases after the /usr merge ship nothing elsewhere; a script we don't run makes the links.
+    for directory in MERGED:
+        if not (tree / directory).exists():
+            (tree / directory).symlink_to(f"usr/{directory}")
     report("indexing kernel modules")
-    subprocess.run(
-        ["depmod", "--basedir", str(tree), kernel_release(tree, spec)],
+    _index_modules(tree, kernel_release(tree, spec), spec)
+
+
+def _index_modules(tree: Path, release: str, spec: ImageSpec) -> None:
+    done = subprocess.run(
+        ["depmod", "--basedir", str(tree), release],
         env=tool_environment(),
-        check=True,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    if done.returncode != 0:
+        die(
+            f"the modules of kernel {release} cannot be indexed",
+            f"check `kernel` and `drop` in images/{spec.name}.yaml",
+            status=Status.IMAGE,
+            detail=done.stderr,
+        )
 
 
 def kernel_release(tree: Path, spec: ImageSpec) -> str:

@@ -30,7 +30,11 @@ def failed(runs: Path, number: int) -> Path:
 
 def survivor(directory: Path) -> subprocess.Popen[bytes]:
     """Start a process that names ``directory`` on its command line, as QEMU does."""
-    return subprocess.Popen(["tail", "-f", "/dev/null", "--", str(directory / "console")])
+    process = subprocess.Popen(["tail", "-f", "/dev/null", "--", str(directory / "console")])
+    # For a moment after it has begun, a program has no command line to be seen.
+    while str(directory) not in Path(f"/proc/{process.pid}/cmdline").read_text():
+        time.sleep(0.01)
+    return process
 
 
 def test_private_and_unique(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When CPUs are in SVM or VMX operation: only while a VM exists.
+ *
+ * The CPU hot-plug state machine does the per-CPU work. Installing our state runs cpu_enable() on
+ * every CPU that is up (and undoes it if one refuses), removing it runs cpu_disable(), and a CPU
+ * that comes or goes in between is handled by the same two functions.
+ */
+#include <linux/cpuhotplug.h>
+#include <linux/syscore_ops.h>
+
+#include "hypervisor.h"
+
+static DEFINE_MUTEX(hardware_mutex);
+static unsigned int hardware_users;
+static enum cpuhp_state hardware_state;
+
+/* The newest kernels, and stable ones with them, hand a pointer to these (see Kbuild). */
+#ifdef HAVE_REGISTER_SYSCORE
+#define SYSCORE_ARGUMENTS void *data
+#else
+#define SYSCORE_ARGUMENTS void
+#endif
+
+/*
+ * The CPU that is up last through a suspend never passes the hot-plug states, and comes back with
+ * EFER restored but without a host save area. All others are off by then, and interrupts too.
+ */
+static int hardware_suspend(SYSCORE_ARGUMENTS)
+{
+	vendor()->cpu_disable();
+	return 0;
+}
+
+static void hardware_resume(SYSCORE_ARGUMENTS)
+{
+	/* It was on before, so nothing can refuse it now. */
+	vendor()->cpu_enable();
+}
+
+static void hardware_shutdown(SYSCORE_ARGUMENTS)
+{
+	vendor()->cpu_disable();
+}
+
+#ifdef HAVE_REGISTER_SYSCORE
+static const struct syscore_ops hardware_syscore_ops = {
+	.suspend = hardware_suspend,
+	.resume = hardware_resume,
+	.shutdown = hardware_shutdown,
+};
+
+static struct syscore hardware_syscore = { .ops = &hardware_syscore_ops };
+#else
+static struct syscore_ops hardware_syscore = {
+	.suspend = hardware_suspend,
+	.resume = hardware_resume,
+	.shutdown = hardware_shutdown,
+};
+
+#define register_syscore   register_syscore_ops
+#define unregister_syscore unregister_syscore_ops
+#endif
+
+static int dune_cpu_online(unsigned int cpu)
+{
+	return vendor()->cpu_enable();
+}
+
+/*
+ * Runs on the CPU itself, so no vCPU is in guest mode on it. A vCPU's thread may still be queued
+ * there, though: vendor->enter() refuses it until the scheduler has moved it.
+ */
+static int dune_cpu_offline(unsigned int cpu)
+{
+	vendor()->cpu_disable();
+	return 0;
+}
+
+int hardware_get(void)
+{
+	int ret = 0;
+
+	mutex_lock(&hardware_mutex);
+	if (hardware_users == 0) {
+		ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "x86/dune:online", dune_cpu_online,
+					dune_cpu_offline);
+		if (ret < 0)
+			goto unlock;
+		hardware_state = ret;
+		register_syscore(&hardware_syscore);
+		ret = 0;
+	}
+	hardware_users++;
+unlock:
+	mutex_unlock(&hardware_mutex);
+	return ret;
+}
+
+void hardware_put(void)
+{
+	mutex_lock(&hardware_mutex);
+	if (--hardware_users == 0) {
+		unregister_syscore(&hardware_syscore);
+		cpuhp_remove_state(hardware_state);
+	}
+	mutex_unlock(&hardware_mutex);
+}
