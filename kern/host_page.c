@@ -78,28 +78,27 @@ unlock:
 	return ret;
 }
 
-static int get_page_at(unsigned long hva, bool write, bool *writable, struct page **page)
+/* A page that is writable already is worth mapping so even for a read: one fault less. */
+static bool get_present_writable(unsigned long hva, struct page **page)
 {
-	int got;
+	return get_user_pages_fast_only(hva, 1, FOLL_WRITE, page) == 1;
+}
 
-	*writable = true;
-	/* A page that is writable already is worth mapping so even for a read: one fault less. */
-	got = get_user_pages_fast_only(hva, 1, FOLL_WRITE, page);
-	if (got != 1 && write)
-		got = get_user_pages_fast(hva, 1, FOLL_WRITE, page);
-	if (got != 1 && !write) {
-		got = get_user_pages_fast(hva, 1, 0, page);
-		*writable = false;
-	}
-	if (got == 1)
-		return 0;
-	return got < 0 ? got : -EFAULT;
+static bool is_mapped(struct mm_struct *mm, unsigned long hva)
+{
+	bool mapped;
+
+	mmap_read_lock(mm);
+	mapped = vma_lookup(mm, hva);
+	mmap_read_unlock(mm);
+	return mapped;
 }
 
 /*
- * Touches the address as the process would. Unlike GUP, a real fault lets a stack grow.
+ * Below a stack is nothing until a fault there makes it grow. GUP no longer does that (and says so
+ * in the log), an access by the process does.
  */
-static bool touch(unsigned long hva)
+static bool grow_stack(unsigned long hva)
 {
 	char byte;
 
@@ -113,17 +112,21 @@ static bool touch(unsigned long hva)
 int host_page_get(unsigned long hva, bool write, unsigned long *pfn, bool *writable,
 		  struct page **page)
 {
-	int ret;
+	int got = 1;
 
-	ret = get_page_at(hva, write, writable, page);
-	if (ret == -EFAULT && touch(hva))
-		ret = get_page_at(hva, write, writable, page);
-	if (!ret) {
+	*writable = true;
+	if (!get_present_writable(hva, page)) {
+		*writable = write;
+		if (!is_mapped(current->mm, hva) && !grow_stack(hva))
+			return -EFAULT;
+		got = get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, page);
+	}
+	if (got == 1) {
 		*pfn = page_to_pfn(*page);
 		return 0;
 	}
 	*page = NULL;
-	if (ret == -EFAULT)
+	if (got == -EFAULT)
 		return get_special(current->mm, hva, write, pfn, writable);
-	return ret;
+	return got < 0 ? got : -EFAULT;
 }

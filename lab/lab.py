@@ -38,8 +38,7 @@ class Booted:
 class Lab:
     """What a run needs, each made at first use and kept for the life of the object.
 
-    ``report`` gets short notes while something slow goes on. Use it from the thread that made it:
-    machines die with the thread that started them.
+    ``report`` gets short notes while something slow goes on.
     """
 
     def __init__(

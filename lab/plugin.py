@@ -123,12 +123,14 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach what a failure leaves behind: the end of the console and where all of it is kept."""
     from lab.guest import Guest  # noqa: PLC0415
+    from lab.machine.boot import save_kernel_log  # noqa: PLC0415
 
     report = yield
     guest = getattr(item, "funcargs", {}).get("guest")
     if report.failed and isinstance(guest, Guest):  # other people's fixtures have that name too
         machine = guest.machine
         machine.keep(f"{item.nodeid} failed")
+        save_kernel_log(machine, guest)
         report.sections.append(("guest console", machine.console.tail()))
         report.sections.append(("kept", str(machine.directory)))
     return report

@@ -12,7 +12,6 @@ CODE = {".py", ".c", ".h", ".S", ".sh", ".yaml", ".yml", ".toml"}
 NAMES = {"Makefile", "Kbuild", "init", "run"}
 
 LARGE_FOR_A_REASON = {
-    "lab/doctor/probe.S": "one kernel, boot sector to VMRUN, to be read from top to bottom",
     "tests/unit/test_doctor_findings.py": "a table of hosts and what is to be said of each",
     "tests/unit/test_doctor_transcript.py": "real outputs of three engines",
 }
