@@ -39,8 +39,7 @@ class Machines(Lab):
                 return booted
             del self._running[profile_name]
             stack.close()
-        artefacts = self.artefacts  # compiled before the machine starts to wait for it
-        del artefacts
+        _ = self.artefacts  # compiled now, so that no machine waits for a compiler
         with ExitStack() as stack:
             booted = stack.enter_context(self.booted(self.profile(profile_name)))
             self.deploy_to(booted.guest)
@@ -66,12 +65,11 @@ def open_machines(config: pytest.Config) -> Iterator[Machines]:
         engine_name=option(config, "engine") or None,
     )
     try:
-        engine = machines.engine
+        _ = machines.engine
     except LabError as error:
         if error.status is Status.MISSING and not option(config, "require"):
             pytest.skip(str(error))
         raise
-    del engine
     try:
         yield machines
     finally:
