@@ -39,6 +39,19 @@ class Engine:
     accelerator: Accelerator
     cpu: str
 
+    @property
+    def spares_first_cpu(self) -> bool:
+        """Whether programs, and so the guests they enter, must stay off the first CPU.
+
+        QEMU's TCG, one thread per vCPU, corrupts the SVM state of the *first* vCPU: whenever any
+        vCPU restores x87 state (FXRSTOR, XRSTOR, FLDENV), ``cpu_clear_ignne`` reads, changes and
+        writes back the first one's ``hflags2`` without a lock. A VMRUN or #VMEXIT at that moment
+        loses its own change to the same word: the CPU is back in the host with nested paging still
+        on, say, and takes a second #VMEXIT that overwrites the VMCB with the host's state. Read
+        and seen in 7.2; ``lab/suites/test_fpu.py`` meets it within a second on that CPU.
+        """
+        return self.accelerator is Accelerator.TCG
+
 
 SVM_KVM = Engine("svm-kvm", Vendor.SVM, Accelerator.KVM, "host")
 VMX_KVM = Engine("vmx-kvm", Vendor.VMX, Accelerator.KVM, "host")

@@ -63,7 +63,7 @@ def boot(
         engine=engine,
         kernel=kernel_for(config, image, profile),
         initramfs=seeded_initramfs(config, image, keys),
-        arguments=profile.arguments,
+        arguments=profile.arguments + cpu_arguments(engine, cpus),
         cpus=cpus,
         memory_mib=memory_mib,
         cpu=cpu,
@@ -81,6 +81,11 @@ def boot(
                 if not (isinstance(error, LabError) and error.status is Status.LOST):
                     save_kernel_log(machine, guest)
                 raise
+
+
+def cpu_arguments(engine: Engine, cpus: int) -> tuple[str, ...]:
+    """Return what tells the guest's init which CPUs its processes may run on."""
+    return (f"lab.cpus=1-{cpus}",) if engine.spares_first_cpu else ()
 
 
 def kernel_for(config: Config, image: BootImage, profile: Profile) -> Path:

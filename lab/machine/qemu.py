@@ -43,7 +43,7 @@ def _processor(spec: MachineSpec) -> list[str]:
         *("-machine", "q35"),
         *("-accel", "tcg,thread=multi" if tcg else "kvm"),
         *("-cpu", spec.cpu or spec.engine.cpu),
-        *("-smp", str(spec.cpus)),
+        *("-smp", str(spec.cpus + spec.engine.spares_first_cpu)),
         *("-m", str(spec.memory_mib)),
     ]
 

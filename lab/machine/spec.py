@@ -21,6 +21,7 @@ class MachineSpec:
     arguments: tuple[str, ...]
     """The kernel command line, one boot argument per element."""
     cpus: int = 2
+    """Those that programs run on; an engine may need one more for the kernel alone."""
     memory_mib: int = 1024
     cpu: str | None = None
     """QEMU's CPU model instead of the engine's, as in ``EPYC,-svm``."""

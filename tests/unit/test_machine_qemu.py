@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.engine import SVM_KVM, SVM_TCG
+from lab.engine import SVM_KVM, SVM_TCG, Accelerator
 from lab.machine import qemu
 from lab.machine.spec import MachineSpec
 
@@ -47,7 +47,8 @@ SPECS = st.builds(
 def test_the_spec_is_on_the_command_line(spec: MachineSpec) -> None:
     command = argv(spec)
     assert value(command, "-append") == " ".join(spec.arguments)
-    assert value(command, "-smp") == str(spec.cpus)
+    first = spec.engine.accelerator is Accelerator.TCG  # kept for the kernel
+    assert value(command, "-smp") == str(spec.cpus + first)
     assert value(command, "-m") == str(spec.memory_mib)
     assert value(command, "-cpu") == (spec.cpu or spec.engine.cpu)
     assert (value(command, "-kernel"), value(command, "-initrd")) == ("/k", "/i")
