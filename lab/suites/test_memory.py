@@ -5,7 +5,7 @@ import re
 
 from lab.guest import Guest
 
-STEPS = ["protections", "dontneed", "reclaim", "stack", "heap"]
+STEPS = ["protections", "dontneed", "reclaim", "stack", "heap", "stray"]
 
 
 def test_the_mirror_is_true(module_loaded: Guest) -> None:

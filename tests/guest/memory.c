@@ -4,8 +4,10 @@
  * step prints its name; the last line is "memory: ok".
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <dbos/dbos.h>
@@ -137,6 +139,34 @@ static void heap_grows(void)
 	printf("heap: ok\n");
 }
 
+static void reach_outside(volatile char *p)
+{
+	volatile dbos_pte_t *pte;
+
+	check_ok(dbos_init());
+	check_ok(dbos_enter());
+	check_ok(dbos_pte(dbos_instance(), (void *)p, &pte));
+	*pte = DBOS_PAGE_SIZE | DBOS_PTE_P | DBOS_PTE_W;	/* below all windows */
+	dbos_invlpg((void *)p);
+	p[0] = 1;
+	_exit(0);
+}
+
+/* A page-table entry to what is no memory of the process: the end of it, and at once. */
+static void stray_entry_kills(void)
+{
+	volatile char *p = map(PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	pid_t pid = fork();
+	int status;
+
+	check(pid >= 0, "fork failed");
+	if (pid == 0)
+		reach_outside(p);
+	check(waitpid(pid, &status, 0) == pid, "waitpid failed");
+	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS, "status %#x", status);
+	printf("stray: ok\n");
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -148,6 +178,7 @@ int main(void)
 	writes_survive_reclaim();
 	stack_grows();
 	heap_grows();
+	stray_entry_kills();
 	check_ok(dbos_leave());
 	printf("memory: ok\n");
 	return 0;

@@ -50,7 +50,9 @@ static uint64_t *frame_alloc(struct dbos *dbos)
 
 static uint64_t *entry_table(const struct dbos *dbos, uint64_t entry)
 {
-	return (uint64_t *)windows_va(&dbos->windows, entry & DBOS_PTE_ADDR);
+	uint64_t va;
+
+	return windows_va(&dbos->windows, entry & DBOS_PTE_ADDR, &va) ? (uint64_t *)va : NULL;
 }
 
 /* A leaf becomes a table of leaves one level down that say the same. */
@@ -79,7 +81,7 @@ static uint64_t *split(struct dbos *dbos, uint64_t *entry, unsigned int level)
 	return table;
 }
 
-/* The entry for @va at @level, making tables on the way. NULL: out of frames. */
+/* The entry for @va at @level, making tables on the way. NULL: out of frames, or a stray table. */
 static uint64_t *walk(struct dbos *dbos, uint64_t va, unsigned int level)
 {
 	uint64_t *table = dbos->root;

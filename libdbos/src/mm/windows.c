@@ -192,13 +192,15 @@ uint64_t windows_gpa(const struct windows *windows, uint64_t va)
 	return 0;
 }
 
-uint64_t windows_va(const struct windows *windows, uint64_t gpa)
+bool windows_va(const struct windows *windows, uint64_t gpa, uint64_t *va)
 {
 	for (size_t i = 0; i < windows->count; i++) {
 		const struct window *w = &windows->window[i];
 
-		if (gpa - w->gpa < w->size)
-			return w->va + (gpa - w->gpa);
+		if (gpa - w->gpa < w->size) {
+			*va = w->va + (gpa - w->gpa);
+			return true;
+		}
 	}
-	return 0;
+	return false;
 }

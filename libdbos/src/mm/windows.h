@@ -44,6 +44,8 @@ int windows_layout(struct windows *windows, const struct landmarks *marks, unsig
 
 /* 0 where no window is: guest-physical 0 is never used. */
 uint64_t windows_gpa(const struct windows *windows, uint64_t va);
-uint64_t windows_va(const struct windows *windows, uint64_t gpa);
+
+/* False where no window is; virtual address 0 may well be in one. */
+bool windows_va(const struct windows *windows, uint64_t gpa, uint64_t *va);
 
 #endif /* DBOS_WINDOWS_H */

@@ -69,9 +69,15 @@ static int exception_signal(uint64_t vector)
 /* An access the process may not make: the guest's kernel gets to see it as a page fault. */
 static void reflect_fault(struct vcpu *vcpu, const struct hv_exit *exit)
 {
-	uint64_t va = windows_va(&vcpu->dbos->windows, exit->gpa);
 	uint32_t error_code = 0;
+	uint64_t va;
 
+	/*
+	 * Not the process's memory at all: an entry of its page table, or its CR3, is wrong. The
+	 * handler may be behind that very entry, so the process ends, as on a bus error.
+	 */
+	if (!windows_va(&vcpu->dbos->windows, exit->gpa, &va))
+		die_by_signal(SIGBUS, BUS_ADRERR, exit->gpa);
 	/* The trap stack itself has overflown: there is nowhere left to report to. */
 	if (va - (uint64_t)vcpu < VCPU_MAPPING_SIZE)
 		die_by_signal(SIGSEGV, SEGV_ACCERR, va);
