@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import signal
-import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +11,8 @@ from types import TracebackType
 
 from lab.console import Console
 from lab.errors import LabError, Status, die
-from lab.machine import qemu
-from lab.machine.process import Process
+from lab.machine.driver import Driver, manner_of_death
+from lab.machine.qemu import Qemu
 from lab.machine.qmp import Qmp
 from lab.machine.rundir import RunDir
 from lab.machine.spec import MachineSpec
@@ -25,14 +22,12 @@ READY = b"dbos-lab: ready"
 INIT_FAILED = b"dbos-lab: init failed: "
 """What it prints, with the reason, before it powers off."""
 
-_START_TIMEOUT = 20.0
-"""Seconds QEMU gets to answer on its monitor; it needs 0.2."""
 _LAST_WORDS = 2.0
 """Seconds a panicking guest gets to flush its console and reboot; it needs milliseconds."""
 
 
 class Machine:
-    """One QEMU. Use it as a context manager: leaving the block ends it, whatever happened.
+    """One emulator and its guest. As a context manager: leaving the block ends it in any case.
 
     Its directory is removed at the end, and kept if the block was left by an exception, or
     ``keep`` was called, or the machine was found dead when it was needed.
@@ -44,8 +39,7 @@ class Machine:
         self.pid = 0
         self._runs = runs
         self._directory: RunDir | None = None
-        self._process: Process | None = None
-        self._qmp: Qmp | None = None
+        self._driver: Driver = driver_for(spec)
         self._failure = ""
 
     def __enter__(self) -> Machine:
@@ -64,7 +58,7 @@ class Machine:
 
     @property
     def directory(self) -> Path:
-        """The machine's private directory: console, record, QEMU's messages."""
+        """The machine's private directory: console, record, the emulator's messages."""
         return self._owned().path
 
     @property
@@ -74,34 +68,39 @@ class Machine:
 
     @property
     def qmp(self) -> Qmp:
-        """QEMU's monitor, with the events so far."""
-        if self._qmp is None:
-            raise RuntimeError("the machine was not started")
-        return self._qmp
+        """QEMU's monitor, with the events so far. Dies with ``MISSING`` on another engine."""
+        if not isinstance(self._driver, Qemu):
+            die(
+                f"The engine {self.spec.engine.name} has no monitor: it is not QEMU.",
+                "choose an engine that is, as --lab-engine svm-tcg",
+                status=Status.MISSING,
+            )
+        return self._driver.qmp
 
     @property
     def alive(self) -> bool:
-        """False once QEMU has ended or the guest's kernel has panicked. Cheap; poll it freely."""
-        running = self._process is not None and self._process.running
-        return running and not self.panicked
+        """False once the guest has ended or its kernel has panicked. Cheap; poll it freely."""
+        return self._driver.alive and not self.panicked
 
     @property
     def panicked(self) -> bool:
         """Whether the guest's kernel reported a panic."""
-        return self._qmp is not None and self._qmp.seen("GUEST_PANICKED") is not None
+        return self._driver.panicked
 
     def start(self) -> None:
-        """Start QEMU; returns when the guest begins to run. A failure leaves nothing running."""
-        if shutil.which(qemu.BINARY) is None:
-            die(
-                f"{qemu.BINARY} is not installed.",
-                "make setup  # installs the host packages",
-                status=Status.MISSING,
-            )
+        """Start the machine; returns when the guest begins to run.
+
+        A failure leaves nothing running.
+        """
+        self._driver.require()
         self._directory = RunDir.create(self._runs)
         try:
-            self._launch(self._directory)
-            self.ssh_port = self.spec.ssh_port or self._forwarded_port()
+            self._directory.console.touch(mode=0o600)
+            argv = self._driver.launch(self._directory)
+            self.pid = self._driver.process.pid if self._driver.process is not None else 0
+            self._directory.write_start(self.pid, argv, self._record())
+            self._driver.settle(self._directory)
+            self.ssh_port = self._driver.ssh_port
         except BaseException as error:
             if isinstance(error, LabError):
                 self.keep(error.message)
@@ -111,8 +110,8 @@ class Machine:
     def wait_ready(self, timeout: float = 60.0) -> float:
         """Wait until the guest's sshd listens; return the seconds that took.
 
-        Dies with ``LOST`` and the end of the console if the guest says that it failed, if QEMU
-        ends, or if nothing of the kind happens within ``timeout`` seconds.
+        Dies with ``LOST`` and the end of the console if the guest says that it failed, if the
+        emulator ends, or if nothing of the kind happens within ``timeout`` seconds.
         """
         begun = time.monotonic()
         console = self.console
@@ -130,7 +129,7 @@ class Machine:
         """Wait a little for the machine to die; tell whether it has.
 
         For a caller whose connection broke: it learns of that some milliseconds before the end of
-        QEMU is known here.
+        the emulator is known here.
         """
         deadline = time.monotonic() + seconds
         while self.alive and time.monotonic() < deadline:
@@ -144,8 +143,9 @@ class Machine:
         """
         # Let a panicking guest end by itself: only then is the backtrace complete. If it cannot,
         # end it, or connections through it would hang.
-        if self.panicked and self._process is not None and not self._process.wait(_LAST_WORDS):
-            self._process.end()
+        process = self._driver.process
+        if self.panicked and process is not None and not process.wait(_LAST_WORDS):
+            process.end()
         return self.unresponsive(f"The guest was lost {when}: {self._cause()}.")
 
     def unresponsive(self, sentence: str) -> LabError:
@@ -164,79 +164,17 @@ class Machine:
 
     def stop(self) -> None:
         """End the machine within seconds, by force if need be. Harmless if it has ended."""
+        process = self._driver.process
         try:
-            if self._process is not None and not (self._quit() and self._process.wait(2.0)):
-                self._process.end()
+            if process is not None and not (self._driver.quit(2.0) and process.wait(2.0)):
+                process.end()
         except BaseException:  # Ctrl-C once more
-            if self._process is not None:
-                self._process.end(0.5)
+            if process is not None:
+                process.end(0.5)
             raise
         finally:
-            if self._qmp is not None:
-                self._qmp.close()
+            self._driver.close()
             self._leave_directory()
-
-    def _quit(self) -> bool:
-        """Ask QEMU to end; tell whether it took the request, or had ended already."""
-        if self._qmp is not None and self.alive:
-            try:
-                self._qmp.execute("quit", timeout=2.0)
-            except LabError:
-                return False
-        return True
-
-    def _launch(self, directory: RunDir) -> None:
-        directory.console.touch(mode=0o600)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._qmp = Qmp(ours)
-            argv = qemu.qemu_argv(
-                self.spec,
-                name=f"dbos-lab-{directory.path.name}",
-                console=directory.console,
-                qmp_fd=theirs.fileno(),
-            )
-            self._process = Process(argv, directory.stderr, pass_fds=(theirs.fileno(),))
-            try:
-                self.pid = self._process.start()
-            except OSError as error:
-                die(
-                    f"QEMU could not be started: {error}.",
-                    "make setup  # installs the host packages",
-                    status=Status.MISSING,
-                )
-        directory.write_start(self.pid, argv, self._record())
-        try:
-            self._qmp.connect(_START_TIMEOUT)
-            self._qmp.execute("query-status", timeout=_START_TIMEOUT)
-        except LabError:
-            self._explain_refusal(directory)
-            raise
-
-    def _explain_refusal(self, directory: RunDir) -> None:
-        """Die with QEMU's own words if it has ended; they say more than a closed monitor."""
-        if self._process is None or not self._process.wait(1.0):
-            return
-        said = directory.stderr.read_text(errors="replace")
-        if self.spec.ssh_port and qemu.port_was_taken(said):
-            die(
-                f"Port {self.spec.ssh_port} of 127.0.0.1 is taken.",
-                "choose another port, or none: the lab then finds a free one",
-                status=Status.USAGE,
-            )
-        die(
-            f"QEMU did not start: {_manner_of_death(self._process.status)}.",
-            f"cat {directory.path / 'argv'}  # its command line",
-            status=Status.LOST,
-            detail=qemu.complaints(said),
-        )
-
-    def _forwarded_port(self) -> int:
-        answer = self.qmp.execute("human-monitor-command", {"command-line": "info usernet"})
-        port = qemu.forwarded_port(str(answer))
-        if port is None:
-            raise self.unresponsive("QEMU does not say which port leads to the guest.")
-        return port
 
     def _cause(self) -> str:
         """Say in half a sentence why the machine is no longer alive."""
@@ -244,15 +182,11 @@ class Machine:
         for pattern in (r"Kernel panic - not syncing: .*", r"dbos-lab: init failed: .*"):
             if found := re.search(pattern, end):
                 return found[0]
-        shutdown = self._qmp.seen("SHUTDOWN") if self._qmp is not None else None
-        reason = str(shutdown.data.get("reason", "")) if shutdown is not None else ""
+        if said := self._driver.cause():
+            return said
         if self.panicked:
             return "its kernel panicked"
-        if reason == "guest-reset":
-            return "it rebooted"
-        if reason == "guest-shutdown":
-            return "it powered itself off"
-        return _manner_of_death(self._process.status if self._process is not None else None)
+        return manner_of_death(self._driver.title, self._driver.process)
 
     def _record(self) -> dict[str, object]:
         return {
@@ -266,6 +200,7 @@ class Machine:
             "profile": self.spec.profile,
             "image_digest": self.spec.image_digest,
             "pid": self.pid,
+            **self._driver.facts(),
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
 
@@ -283,9 +218,6 @@ class Machine:
             self._directory.remove()
 
 
-def _manner_of_death(status: int | None) -> str:
-    if status is None:
-        return "QEMU still runs"
-    if status < 0:
-        return f"QEMU was killed by {signal.Signals(-status).name}"
-    return f"QEMU ended with status {status}"
+def driver_for(spec: MachineSpec) -> Driver:
+    """Return the driver of the emulator that plays this machine's engine."""
+    return Qemu(spec)

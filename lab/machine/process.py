@@ -54,6 +54,11 @@ class Process:
         return self._popen.pid
 
     @property
+    def pid(self) -> int:
+        """The child's process id; 0 before the start."""
+        return self._popen.pid if self._popen is not None else 0
+
+    @property
     def running(self) -> bool:
         """Whether the child has been started and has not ended."""
         return self._popen is not None and not self._ended.is_set()
@@ -81,6 +86,12 @@ class Process:
         finally:
             self._ended.wait(patience)
             self._keeper.join(patience)
+
+    def kill(self, patience: float = 2.0) -> None:
+        """End the child at once, without asking. Does nothing if it has ended."""
+        if self._popen is not None:
+            self._popen.kill()
+            self._ended.wait(patience)
 
     def _keep(self) -> None:
         try:

@@ -1,17 +1,146 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""QEMU's command line for a machine, and what QEMU says back in text. Nothing here runs it."""
+"""QEMU: its command line for a machine, what it says back in text, and the driver that runs it."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.engine import Accelerator
+from lab.errors import LabError, Status, die
+from lab.machine.driver import manner_of_death, port_is_taken
+from lab.machine.process import Process
+from lab.machine.qmp import Qmp
+from lab.machine.rundir import RunDir
 from lab.machine.spec import MachineSpec
 
 BINARY = "qemu-system-x86_64"
 
 _GUEST_SSH = "22"
+_START_TIMEOUT = 20.0
+"""Seconds QEMU gets to answer on its monitor; it needs 0.2."""
+
+
+class Qemu:
+    """Drives one QEMU (see ``lab.machine.driver``), over its monitor."""
+
+    title = "QEMU"
+
+    def __init__(self, spec: MachineSpec) -> None:
+        self.spec = spec
+        self.ssh_port = spec.ssh_port
+        self.process: Process | None = None
+        self._qmp: Qmp | None = None
+
+    @property
+    def qmp(self) -> Qmp:
+        """The monitor, with the events so far."""
+        if self._qmp is None:
+            raise RuntimeError("the machine was not started")
+        return self._qmp
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs: with ``-no-reboot`` it ends when the guest does."""
+        return self.process is not None and self.process.running
+
+    @property
+    def panicked(self) -> bool:
+        """Whether pvpanic told so."""
+        return self._qmp is not None and self._qmp.seen("GUEST_PANICKED") is not None
+
+    def require(self) -> None:
+        """Die with ``MISSING`` if QEMU is not installed."""
+        if shutil.which(BINARY) is None:
+            die(
+                f"{BINARY} is not installed.",
+                "make setup  # installs the host packages",
+                status=Status.MISSING,
+            )
+
+    def launch(self, directory: RunDir) -> Sequence[str]:
+        """Start QEMU; its monitor comes through an inherited socket."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._qmp = Qmp(ours)
+            argv = qemu_argv(
+                self.spec,
+                name=f"dbos-lab-{directory.path.name}",
+                console=directory.console,
+                qmp_fd=theirs.fileno(),
+            )
+            self.process = Process(argv, directory.stderr, pass_fds=(theirs.fileno(),))
+            try:
+                self.process.start()
+            except OSError as error:
+                die(
+                    f"QEMU could not be started: {error}.",
+                    "make setup  # installs the host packages",
+                    status=Status.MISSING,
+                )
+        return argv
+
+    def settle(self, directory: RunDir) -> None:
+        """Wait for the monitor's first answer, and ask it for the forwarded port."""
+        try:
+            self.qmp.connect(_START_TIMEOUT)
+            self.qmp.execute("query-status", timeout=_START_TIMEOUT)
+        except LabError:
+            self._explain_refusal(directory)
+            raise
+        if not self.ssh_port:
+            usernet = {"command-line": "info usernet"}
+            port = forwarded_port(str(self.qmp.execute("human-monitor-command", usernet)))
+            if port is None:
+                die(
+                    "QEMU does not say which port leads to the guest.",
+                    f"cat {directory.path / 'argv'}  # its command line",
+                    status=Status.LOST,
+                )
+            self.ssh_port = port
+
+    def cause(self) -> str:
+        """Say what the guest asked for, if it was that which ended it."""
+        shutdown = self._qmp.seen("SHUTDOWN") if self._qmp is not None else None
+        if shutdown is None or self.panicked:
+            return ""
+        reasons = {"guest-reset": "it rebooted", "guest-shutdown": "it powered itself off"}
+        return reasons.get(str(shutdown.data.get("reason", "")), "")
+
+    def facts(self) -> dict[str, object]:
+        """Nothing beyond the spec decides a run of QEMU."""
+        return {}
+
+    def quit(self, timeout: float) -> bool:
+        """Ask over the monitor."""
+        if self._qmp is not None and self.alive and not self.panicked:
+            try:
+                self._qmp.execute("quit", timeout=timeout)
+            except LabError:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Hang up the monitor."""
+        if self._qmp is not None:
+            self._qmp.close()
+
+    def _explain_refusal(self, directory: RunDir) -> None:
+        """Die with QEMU's own words if it has ended; they say more than a closed monitor."""
+        if self.process is None or not self.process.wait(1.0):
+            return
+        said = directory.stderr.read_text(errors="replace")
+        if self.spec.ssh_port and port_was_taken(said):
+            raise port_is_taken(self.spec.ssh_port)
+        die(
+            f"QEMU did not start: {manner_of_death(self.title, self.process)}.",
+            f"cat {directory.path / 'argv'}  # its command line",
+            status=Status.LOST,
+            detail=complaints(said),
+        )
 
 
 def qemu_argv(spec: MachineSpec, *, name: str, console: Path, qmp_fd: int) -> list[str]:

@@ -122,7 +122,7 @@ def test_qemus_own_words_when_it_refuses(runs: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_monitor_that_says_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_QEMU", "mute")
-    monkeypatch.setattr("lab.machine.machine._START_TIMEOUT", 0.3)
+    monkeypatch.setattr("lab.machine.qemu._START_TIMEOUT", 0.3)
     machine = Machine(SPEC, runs)
     with pytest.raises(LabError, match="said nothing"):
         machine.start()
