@@ -10,6 +10,7 @@ import click
 
 from lab.config import Config
 from lab.errors import LabError, Status
+from lab.report.commands import COMMANDS as REPORT_COMMANDS
 
 DEFAULT_IMAGE = "debian-12"
 DEFAULT_PROFILE = "seed"
@@ -80,6 +81,10 @@ def doctor(as_json: bool, require: tuple[str, ...]) -> None:
     from lab.doctor.report import main_report  # noqa: PLC0415
 
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
+
+
+for command in REPORT_COMMANDS:
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -20,6 +20,11 @@ class Config:
     runs: Path
     """One directory per machine that was started: console, records. Kept when a run fails."""
 
+    @property
+    def sessions(self) -> Path:
+        """One directory per test session: results, report."""
+        return self.cache / "sessions"
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Follow the XDG base directories; ``DBOS_LAB_CACHE`` and ``DBOS_LAB_RUNS`` override."""

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Writes a session down while it runs. Lives in the process that reports: xdist's controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.report.directory import Session, create_session
+from lab.report.entry import PHASES, entry_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from _pytest.terminal import TerminalReporter
+
+
+class Recorder:
+    """A plugin of pytest. The directory is made by the first test that ends.
+
+    ``facts`` is asked then; a session without tests leaves nothing behind.
+    """
+
+    def __init__(self, sessions: Path, facts: Callable[[], Mapping[str, object]]) -> None:
+        self._sessions = sessions
+        self._facts = facts
+        self._session: Session | None = None
+        self._phases: dict[str, list[pytest.TestReport]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep a phase; after the last one, write the test's line."""
+        if report.when not in PHASES:
+            return
+        phases = self._phases.setdefault(report.nodeid, [])
+        phases.append(report)
+        if report.when == "teardown":
+            self._write(report.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write what was cut short, then the page and the JUnit file."""
+        for test in tuple(self._phases):
+            self._write(test)
+        if self._session is not None:
+            finish(self._session)
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Say where the page is."""
+        if self._session is not None:
+            terminalreporter.line(f"report: file://{self._session.page}")
+
+    def _write(self, test: str) -> None:
+        entry = entry_of(test, self._phases.pop(test))
+        if self._session is None:
+            self._session = create_session(self._sessions, self._facts())
+        with self._session.results.open("a", encoding="utf-8") as file:
+            file.write(entry.to_line())
+
+
+def finish(session: Session) -> None:
+    """Make the page and the JUnit file from what is known of a session."""
+    from lab.report.junit import write_junit  # noqa: PLC0415 (not for every pytest on this host)
+    from lab.report.page import render  # noqa: PLC0415
+
+    entries = session.entries()
+    write_junit(entries, session.junit)
+    session.page.write_text(render(session.facts, entries), encoding="utf-8")
