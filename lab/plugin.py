@@ -86,6 +86,7 @@ def guest(lab: Machines, lab_profile: str, request: pytest.FixtureRequest) -> It
 
     skip_unless(request, lab)
     booted = lab.booted_once(lab_profile)
+    booted.machine.claim(request.node.nodeid)
     before = booted.guest.kernel_log()
     yield booted.guest
     if booted.machine.alive:

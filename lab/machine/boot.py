@@ -34,6 +34,10 @@ class BootImage(Protocol):
         """The archive without the seed."""
 
     @property
+    def kernel_release(self) -> str:
+        """The kernel's, as ``uname -r`` says it."""
+
+    @property
     def digest(self) -> str:
         """Names the content of both."""
 
@@ -69,6 +73,7 @@ def boot(
         cpu=cpu,
         ssh_port=ssh_port,
         image_digest=image.digest,
+        kernel_release=image.kernel_release,
         profile=profile.name,
     )
     with Machine(spec, config.runs) as machine:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from datetime import UTC, datetime
@@ -12,9 +13,10 @@ from types import TracebackType
 from lab.console import Console
 from lab.errors import LabError, Status, die
 from lab.machine.driver import Driver, manner_of_death
+from lab.machine.provenance import git_state, host_facts
 from lab.machine.qemu import Qemu
 from lab.machine.qmp import Qmp
-from lab.machine.rundir import RunDir
+from lab.machine.rundir import USER, RunDir
 from lab.machine.spec import MachineSpec
 
 READY = b"dbos-lab: ready"
@@ -41,6 +43,7 @@ class Machine:
         self._directory: RunDir | None = None
         self._driver: Driver = driver_for(spec)
         self._failure = ""
+        self._provenance: dict[str, object] = {}
 
     def __enter__(self) -> Machine:
         self.start()
@@ -79,13 +82,21 @@ class Machine:
 
     @property
     def alive(self) -> bool:
-        """False once the guest has ended or its kernel has panicked. Cheap; poll it freely."""
+        """False once the guest has ended, or its kernel has panicked. Cheap; poll it freely.
+
+        The emulator may stay behind, standing still, until ``stop``.
+        """
         return self._driver.alive and not self.panicked
 
     @property
     def panicked(self) -> bool:
         """Whether the guest's kernel reported a panic."""
         return self._driver.panicked
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the guest's kernel panicked, or was reset, as a triple fault does it."""
+        return self.panicked or (isinstance(self._driver, Qemu) and self._driver.was_reset)
 
     def start(self) -> None:
         """Start the machine; returns when the guest begins to run.
@@ -94,6 +105,12 @@ class Machine:
         """
         self._driver.require()
         self._directory = RunDir.create(self._runs)
+        self._provenance = {
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "owner": os.getpid(),
+            "git": git_state(Path(__file__).resolve().parents[2]),
+            "host": host_facts(),
+        }
         try:
             self._directory.console.touch(mode=0o600)
             argv = self._driver.launch(self._directory)
@@ -101,6 +118,7 @@ class Machine:
             self._directory.write_start(self.pid, argv, self._record())
             self._driver.settle(self._directory)
             self.ssh_port = self._driver.ssh_port
+            self._directory.write_record(self._record())
         except BaseException as error:
             if isinstance(error, LabError):
                 self.keep(error.message)
@@ -141,11 +159,8 @@ class Machine:
 
         ``when`` ends the sentence "The guest was lost ...", as in "before it was ready".
         """
-        # Let a panicking guest end by itself: only then is the backtrace complete. If it cannot,
-        # end it, or connections through it would hang.
-        process = self._driver.process
-        if self.panicked and process is not None and not process.wait(_LAST_WORDS):
-            process.end()
+        if self.panicked:
+            self._hear_out()
         return self.unresponsive(f"The guest was lost {when}: {self._cause()}.")
 
     def unresponsive(self, sentence: str) -> LabError:
@@ -157,6 +172,14 @@ class Machine:
             status=Status.LOST,
             detail=self.console.tail(25),
         )
+
+    def wait_end(self, seconds: float) -> bool:
+        """Wait a little for the end of the emulator, which outlives its guest; tell if it came."""
+        return self._driver.process is None or self._driver.process.wait(seconds)
+
+    def claim(self, user: str) -> None:
+        """Note who uses the machine now, a test or a command, for ``dbos-lab ps``."""
+        (self.directory / USER).write_text(user + "\n")
 
     def keep(self, failure: str) -> None:
         """Keep the directory after the end; ``failure`` says why. The first reason stays."""
@@ -175,6 +198,25 @@ class Machine:
         finally:
             self._driver.close()
             self._leave_directory()
+
+    @property
+    def _monitor(self) -> Qmp | None:
+        """The monitor, if this emulator has one and still runs."""
+        process = self._driver.process
+        running = process is not None and process.running
+        return self._driver.qmp if running and isinstance(self._driver, Qemu) else None
+
+    def _hear_out(self) -> None:
+        """Let a panicking guest finish: it tells pvpanic first and the console afterwards.
+
+        The last thing it does is to reset the machine, where QEMU stands still. Another emulator
+        that does not end by then is ended, or connections through it would hang.
+        """
+        process = self._driver.process
+        if self._monitor is not None:
+            self._monitor.wait_event("SHUTDOWN", _LAST_WORDS)
+        elif process is not None and not process.wait(_LAST_WORDS):
+            process.end()
 
     def _cause(self) -> str:
         """Say in half a sentence why the machine is no longer alive."""
@@ -195,13 +237,15 @@ class Machine:
             "cpus": self.spec.cpus,
             "memory_mib": self.spec.memory_mib,
             "kernel": str(self.spec.kernel),
+            "kernel_release": self.spec.kernel_release,
             "initramfs": str(self.spec.initramfs),
             "boot_arguments": list(self.spec.arguments),
             "profile": self.spec.profile,
             "image_digest": self.spec.image_digest,
             "pid": self.pid,
+            "ssh_port": self.ssh_port,
             **self._driver.facts(),
-            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **self._provenance,
         }
 
     def _owned(self) -> RunDir:

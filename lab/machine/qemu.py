@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.engine import Accelerator
 from lab.errors import LabError, Status, die
+from lab.machine import monitor
 from lab.machine.driver import manner_of_death, port_is_taken
 from lab.machine.process import Process
 from lab.machine.qmp import Qmp
@@ -44,8 +45,14 @@ class Qemu:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs: with ``-no-reboot`` it ends when the guest does."""
-        return self.process is not None and self.process.running
+        """Whether the guest runs: at its end QEMU stands still (see ``_end_of_life``)."""
+        return self._running and (self._qmp is None or self._qmp.seen("SHUTDOWN") is None)
+
+    @property
+    def was_reset(self) -> bool:
+        """Whether the guest ended by a reset, wanted or by a triple fault."""
+        shutdown = self._qmp.seen("SHUTDOWN") if self._qmp is not None else None
+        return shutdown is not None and shutdown.data.get("reason") == "guest-reset"
 
     @property
     def panicked(self) -> bool:
@@ -64,15 +71,17 @@ class Qemu:
     def launch(self, directory: RunDir) -> Sequence[str]:
         """Start QEMU; its monitor comes through an inherited socket."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._qmp = Qmp(ours)
+        with theirs, monitor.listen(directory.path) as listener:
+            self._qmp = Qmp(ours, directory.events)
             argv = qemu_argv(
                 self.spec,
                 name=f"dbos-lab-{directory.path.name}",
                 console=directory.console,
                 qmp_fd=theirs.fileno(),
+                monitor_fd=listener.fileno(),
             )
-            self.process = Process(argv, directory.stderr, pass_fds=(theirs.fileno(),))
+            inherited = theirs.fileno(), listener.fileno()
+            self.process = Process(argv, directory.stderr, pass_fds=inherited)
             try:
                 self.process.start()
             except OSError as error:
@@ -116,7 +125,7 @@ class Qemu:
 
     def quit(self, timeout: float) -> bool:
         """Ask over the monitor."""
-        if self._qmp is not None and self.alive and not self.panicked:
+        if self._qmp is not None and self._running:
             try:
                 self._qmp.execute("quit", timeout=timeout)
             except LabError:
@@ -127,6 +136,10 @@ class Qemu:
         """Hang up the monitor."""
         if self._qmp is not None:
             self._qmp.close()
+
+    @property
+    def _running(self) -> bool:
+        return self.process is not None and self.process.running
 
     def _explain_refusal(self, directory: RunDir) -> None:
         """Die with QEMU's own words if it has ended; they say more than a closed monitor."""
@@ -143,11 +156,14 @@ class Qemu:
         )
 
 
-def qemu_argv(spec: MachineSpec, *, name: str, console: Path, qmp_fd: int) -> list[str]:
+def qemu_argv(
+    spec: MachineSpec, *, name: str, console: Path, qmp_fd: int, monitor_fd: int
+) -> list[str]:
     """Build the command line of one machine.
 
     ``console`` is the file the serial port is written to; it lies in the machine's run directory,
-    by whose path a survivor is recognised later. ``qmp_fd`` is an inherited, connected socket.
+    by whose path a survivor is recognised later. ``qmp_fd`` is an inherited, connected socket,
+    ``monitor_fd`` an inherited, listening one (see ``lab.machine.monitor``).
     """
     return [
         BINARY,
@@ -162,6 +178,8 @@ def qemu_argv(spec: MachineSpec, *, name: str, console: Path, qmp_fd: int) -> li
         # A socket pair has no path that could collide or be left behind, and no one else can
         # connect to it.
         *("-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"),
+        *("-chardev", f"socket,id=live,fd={monitor_fd},server=on,wait=off"),
+        *("-mon", "chardev=live,mode=control"),
     ]
 
 
@@ -188,14 +206,20 @@ def _boot(spec: MachineSpec) -> list[str]:
 
 
 def _end_of_life() -> list[str]:
-    """How a panic shows: told at once by pvpanic, complete on the console, over in milliseconds.
+    """How a panic shows: told at once by pvpanic, complete on the console, kept for a dump.
 
     The guest's pvpanic driver reports before the kernel has flushed its console. To stop the
     machine there (``panic=pause`` or ``shutdown``, QEMU's default) would cut off the backtrace, so
-    QEMU only passes the event on; the guest (``panic=-1``) flushes, reboots, and ``-no-reboot``
-    turns that into the end of QEMU.
+    QEMU only passes the event on. The guest (``panic=-1``) flushes and reboots. QEMU takes the
+    reboot for a shutdown, and a shutdown for a pause: before anything is reset, so that memory and
+    processors are still those of the dead kernel. The lab ends QEMU when it has seen enough.
+
+    vmcoreinfo: with it the guest's qemu_fw_cfg driver leaves QEMU the note that a dump is read by.
     """
-    return ["-device", "pvpanic-pci", "-action", "panic=none", "-no-reboot"]
+    return [
+        *("-device", "pvpanic-pci", "-device", "vmcoreinfo"),
+        *("-action", "panic=none,reboot=shutdown,shutdown=pause"),
+    ]
 
 
 def _devices(spec: MachineSpec, console: Path) -> list[str]:

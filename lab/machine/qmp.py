@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import json
 import socket
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn, cast
 
 from qemu.qmp import EventListener, ExecuteError, Message, QMPClient, QMPError, Runstate
@@ -33,9 +36,12 @@ class Event:
 
 
 class Qmp:
-    """One monitor connection over a connected socket, which it owns from now on."""
+    """One monitor connection over a connected socket, which it owns from now on.
 
-    def __init__(self, connection: socket.socket) -> None:
+    ``log`` gets every event as a line of JSON, written when it comes.
+    """
+
+    def __init__(self, connection: socket.socket, log: Path | None = None) -> None:
         self._connection = connection
         self._client = QMPClient()
         self._loop: asyncio.AbstractEventLoop | None = None  # not None: commands are taken
@@ -44,6 +50,7 @@ class Qmp:
         self._connected = threading.Event()
         self._changed = threading.Condition()
         self._events: list[Event] = []
+        self._log = log
         self._thread = threading.Thread(target=self._run, name="qmp", daemon=True)
 
     def connect(self, timeout: float) -> None:
@@ -169,7 +176,16 @@ class Qmp:
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
+        if self._log is not None:
+            # A full disk must not take the monitor down; the list above has the event.
+            with contextlib.suppress(OSError), self._log.open("a") as log:
+                log.write(_json_line(event))
         return False
+
+
+def _json_line(event: Event) -> str:
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return json.dumps({"time": now, "event": event.name, "data": event.data}) + "\n"
 
 
 def _lost(message: str) -> NoReturn:

@@ -22,11 +22,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from lab.machine.kernel import write_atomically
+from lab.machine.monitor import MONITOR
+
 KEPT = 20
 """How many directories of failed runs are kept; older ones are removed."""
+KEPT_DUMPS = 5
+"""How many of these keep their memory dump, which is a hundred times all the rest."""
 
-_FAILED = "failed"
-_PID = "pid"
+CONSOLE = "console"
+EVENTS = "events.jsonl"
+FAILED = "failed"
+PID = "pid"
+RECORD = "record.json"
+USER = "used-by"
+VMCORE = "vmcore"
 _LOCK = "lock"
 
 
@@ -51,24 +61,34 @@ class RunDir:
     @property
     def console(self) -> Path:
         """What the guest wrote to its serial port."""
-        return self.path / "console"
+        return self.path / CONSOLE
 
     @property
     def stderr(self) -> Path:
         """What QEMU itself said."""
         return self.path / "qemu.log"
 
+    @property
+    def events(self) -> Path:
+        """What QEMU told of its own accord, a line of JSON each."""
+        return self.path / EVENTS
+
     def write_start(self, pid: int, argv: Sequence[str], record: Mapping[str, object]) -> None:
         """Note the process, its command line (fit for a shell) and the facts of the run."""
-        (self.path / _PID).write_text(f"{pid}\n")
+        (self.path / PID).write_text(f"{pid}\n")
         (self.path / "argv").write_text(shlex.join(argv) + "\n")
-        (self.path / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+        self.write_record(record)
+
+    def write_record(self, record: Mapping[str, object]) -> None:
+        """Note the facts of the run, again if more of them are known by now."""
+        write_atomically(self.path / RECORD, (json.dumps(record, indent=2).encode(), b"\n"))
 
     def release(self, failure: str) -> None:
         """Give up ownership and leave the directory to be read; ``failure`` says why it is kept."""
         if self._lock.closed:
             return
-        (self.path / _FAILED).write_text(failure + "\n")
+        (self.path / FAILED).write_text(failure + "\n")
+        (self.path / MONITOR).unlink(missing_ok=True)
         self._lock.close()
 
     def remove(self) -> None:
@@ -86,14 +106,16 @@ def sweep(runs: Path, keep: int = KEPT) -> list[Path]:
         return []
     removed = []
     with _all_of(runs):
-        ownerless = [path for path in _directories(runs) if not _is_owned(path)]
-        failed = [path for path in ownerless if (path / _FAILED).exists()]
+        ownerless = [path for path in _directories(runs) if not is_owned(path)]
+        failed = [path for path in ownerless if (path / FAILED).exists()]
         spared = set(failed[-keep:] if keep > 0 else [])
         for path in ownerless:
             if path not in spared:
                 _kill_survivor(path)
                 shutil.rmtree(path, ignore_errors=True)
                 removed.append(path)
+        for dump in [path / VMCORE for path in failed if (path / VMCORE).exists()][:-KEPT_DUMPS]:
+            dump.unlink(missing_ok=True)
     return removed
 
 
@@ -109,7 +131,8 @@ def _directories(runs: Path) -> list[Path]:
     return sorted(path for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
 
 
-def _is_owned(path: Path) -> bool:
+def is_owned(path: Path) -> bool:
+    """Tell whether the process that made the directory still holds it."""
     try:
         with (path / _LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -120,28 +143,45 @@ def _is_owned(path: Path) -> bool:
     return False
 
 
-def _kill_survivor(path: Path) -> None:
-    """Kill the QEMU of a dead owner, if there is one; see ``lab.machine.process`` why not.
+@contextmanager
+def process_of(path: Path) -> Iterator[int | None]:
+    """Lend a pidfd of the process of the machine in ``path``; ``None`` if it has ended.
 
     A pid alone proves nothing: the number may be another process's by now. So the process must
-    also name this directory on its command line, and the signal goes through a pidfd taken before
-    that look, which cannot come to mean another process.
+    also name this directory on its command line, and a signal is to go through the pidfd, taken
+    before that look, which cannot come to mean another process.
     """
     try:
-        pid = int((path / _PID).read_text())
+        pid = int((path / PID).read_text())
         handle = os.pidfd_open(pid)
     except (OSError, ValueError):
+        yield None
         return
     try:
-        if os.fsencode(path) in Path(f"/proc/{pid}/cmdline").read_bytes():
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-            _await_end(handle, 2.0)
-    except OSError:
-        pass  # ended by itself in the meantime
+        yield handle if _names(pid, path) else None
     finally:
         os.close(handle)
 
 
-def _await_end(handle: int, timeout: float) -> None:
-    """Wait for the process behind a pidfd; it becomes readable when the process ends."""
-    select.select([handle], [], [], timeout)
+def end_process(handle: int, with_signal: signal.Signals, timeout: float) -> bool:
+    """Send a signal through a pidfd; tell whether the process ended within ``timeout`` seconds."""
+    try:
+        signal.pidfd_send_signal(handle, with_signal)
+    except ProcessLookupError:
+        return True  # ended by itself in the meantime
+    # A pidfd becomes readable when its process ends.
+    return bool(select.select([handle], [], [], timeout)[0])
+
+
+def _kill_survivor(path: Path) -> None:
+    """Kill the machine of a dead owner, if it still runs; see ``lab.machine.process`` why not."""
+    with process_of(path) as handle:
+        if handle is not None:
+            end_process(handle, signal.SIGKILL, 2.0)
+
+
+def _names(pid: int, path: Path) -> bool:
+    try:
+        return os.fsencode(path) in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

@@ -33,5 +33,7 @@ class MachineSpec:
     """
     image_digest: str = ""
     """Which image this is, for the record."""
+    kernel_release: str = ""
+    """As ``uname -r`` says in the guest, for the record and for finding debug information."""
     profile: str = ""
     """Which boot profile ``arguments`` came from, for the record."""

@@ -10,10 +10,13 @@ import json
 import os
 import re
 import socket
+import struct
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -44,7 +47,9 @@ def play(fate: str, connection: socket.socket, write: Callable[[bytes], object])
         event(connection, "GUEST_PANICKED", {"action": "none"})
         time.sleep(0.2)
         write(b"---[ end of the backtrace ]---\n")
-        end(connection, "guest-reset")
+        event(connection, "SHUTDOWN", {"guest": True, "reason": "guest-reset"})
+    elif fate == "reset":
+        event(connection, "SHUTDOWN", {"guest": True, "reason": "guest-reset"})
     elif fate == "crash":
         os.kill(os.getpid(), 11)
     elif fate == "talk":
@@ -58,6 +63,8 @@ def serve(connection: socket.socket) -> None:
         if message["execute"] == "human-monitor-command":
             forward = "  TCP[HOST_FORWARD]  13  127.0.0.1 4022  10.0.2.15  22  0  0"
             answer = {"return": forward}
+        if message["execute"] == "dump-guest-memory":
+            dump(message["arguments"]["protocol"].removeprefix("file:"))
         if message["execute"] == "wrong":
             answer = {"error": {"class": "GenericError", "desc": "no such thing"}}
         if "id" in message:
@@ -68,7 +75,15 @@ def serve(connection: socket.socket) -> None:
             end(connection, "host-qmp-quit")
 
 
-def messages(connection: socket.socket) -> Iterator[dict[str, str]]:
+def dump(path: str) -> None:
+    """Write a flattened dump that holds nothing but its signature."""
+    header = struct.pack(">16sqq", b"makedumpfile", 1, 1).ljust(4096, b"\0")
+    data = b"KDUMP   " + bytes(4096)
+    record = struct.pack(">qq", 0, len(data)) + data
+    Path(path).write_bytes(header + record + struct.pack(">qq", -1, -1))
+
+
+def messages(connection: socket.socket) -> Iterator[dict[str, Any]]:
     """JSON objects as they come; the client puts nothing between them."""
     held = ""
     while data := connection.recv(4096):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -100,6 +101,41 @@ def test_a_guest_that_does_not_come_up(
         machine.wait_ready(0.5)
     assert said in caught.value.message
     assert not machine.alive
+
+
+def test_a_panic_that_is_kept_leaves_its_events(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_QEMU", "panic")
+    with pytest.raises(LabError), Machine(SPEC, runs) as machine:
+        machine.wait_ready(30)
+    [kept] = left(runs)
+    events = [json.loads(line) for line in (kept / "events.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events][:2] == ["GUEST_PANICKED", "SHUTDOWN"]
+    assert events[1]["data"]["reason"] == "guest-reset"
+    assert events[0]["time"] < events[1]["time"]
+
+
+def test_a_panic_that_was_expected_leaves_nothing(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_QEMU", "panic")
+    with Machine(SPEC, runs) as machine:
+        assert machine.dies_within(10)
+        assert not machine.wait_end(0.5)  # QEMU stands still, to be looked at
+    assert machine.wait_end(0)
+    assert left(runs) == []
+
+
+def test_the_record_says_where_and_what(runs: Path) -> None:
+    with Machine(replace(SPEC, kernel_release="6.1.0-9-amd64"), runs) as machine:
+        record = json.loads((machine.directory / "record.json").read_text())
+    assert record["kernel_release"] == "6.1.0-9-amd64"
+    assert record["ssh_port"] == 4022
+    assert record["owner"] == os.getpid()
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", record["git"])
+    assert record["host"]["cores"] == len(os.sched_getaffinity(0))
+    assert record["host"]["memory_mib"] > 0
 
 
 def test_a_taken_port_is_one_clear_sentence(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,10 +262,11 @@ def test_events_are_kept_and_waited_for(runs: Path, monkeypatch: pytest.MonkeyPa
         assert machine.panicked
         assert not machine.alive
         assert machine.qmp.wait_event("SHUTDOWN", 10) is not None
+        assert [event.name for event in machine.qmp.events] == ["GUEST_PANICKED", "SHUTDOWN"]
+        machine.qmp.execute("quit")
         begun = time.monotonic()
         assert machine.qmp.wait_event("NEVER", 30) is None  # the end cuts the wait short
         assert time.monotonic() - begun < 10
-    assert [event.name for event in machine.qmp.events] == ["GUEST_PANICKED", "SHUTDOWN"]
 
 
 def test_a_command_in_flight_when_qemu_dies(runs: Path) -> None:

@@ -21,7 +21,7 @@ SPEC = MachineSpec(
 
 
 def argv(spec: MachineSpec, console: str = "/runs/a/console", fd: int = 7) -> list[str]:
-    return qemu.qemu_argv(spec, name="m", console=Path(console), qmp_fd=fd)
+    return qemu.qemu_argv(spec, name="m", console=Path(console), qmp_fd=fd, monitor_fd=fd + 1)
 
 
 def value(command: list[str], option: str) -> str:
@@ -58,7 +58,8 @@ def test_the_spec_is_on_the_command_line(spec: MachineSpec) -> None:
 @given(SPECS)
 def test_nothing_listens_but_the_one_loopback_port(spec: MachineSpec) -> None:
     command = argv(spec)
-    assert not [word for word in command if "server" in word or word.startswith("unix:")]
+    listening = [word for word in command if "server" in word or word.startswith("unix:")]
+    assert listening == ["socket,id=live,fd=8,server=on,wait=off"]  # in the private directory
     assert [word.count("hostfwd=") for word in command if "hostfwd" in word] == [1]
     assert "restrict=on" in value(command, "-netdev")
 
@@ -69,11 +70,11 @@ def test_the_accelerator_follows_the_engine() -> None:
     assert value(argv(replace(SPEC, engine=SVM_KVM)), "-cpu") == "host"
 
 
-def test_a_panic_is_passed_on_and_ends_the_machine() -> None:
+def test_a_panic_is_passed_on_and_the_reset_after_it_becomes_a_pause() -> None:
     command = argv(SPEC)
-    assert "pvpanic-pci" in command
-    assert value(command, "-action") == "panic=none"
-    assert "-no-reboot" in command
+    assert {"pvpanic-pci", "vmcoreinfo"} <= set(command)
+    assert value(command, "-action") == "panic=none,reboot=shutdown,shutdown=pause"
+    assert "-no-reboot" not in command  # the same by another name, but the last one would win
 
 
 def test_no_default_devices_and_no_user_configuration() -> None:

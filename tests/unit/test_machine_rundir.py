@@ -107,6 +107,14 @@ def test_of_failed_runs_the_newest_are_kept(tmp_path: Path) -> None:
     assert (directories[-1] / "failed").read_text() == "it failed\n"
 
 
+def test_of_memory_dumps_fewer_are_kept(tmp_path: Path) -> None:
+    directories = [failed(tmp_path, number) for number in range(9)]
+    for directory in directories[1:]:
+        (directory / "vmcore").write_text("")
+    assert sweep(tmp_path) == []
+    assert [path for path in directories if (path / "vmcore").exists()] == directories[-5:]
+
+
 def test_a_directory_without_a_lock_file_belongs_to_nobody(tmp_path: Path) -> None:
     (tmp_path / "half-made").mkdir()
     assert sweep(tmp_path) == [tmp_path / "half-made"]
