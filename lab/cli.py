@@ -8,12 +8,10 @@ import sys
 
 import click
 
-from lab.config import Config
+from lab.config import DEFAULT_IMAGE, DEFAULT_PROFILE, Config
+from lab.crash.commands import crash
 from lab.errors import LabError, Status
 from lab.report.commands import COMMANDS as REPORT_COMMANDS
-
-DEFAULT_IMAGE = "debian-12"
-DEFAULT_PROFILE = "seed"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,7 +81,7 @@ def doctor(as_json: bool, require: tuple[str, ...]) -> None:
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
 
 
-for command in REPORT_COMMANDS:
+for command in (crash, *REPORT_COMMANDS):
     cli.add_command(command)
 
 

@@ -8,11 +8,15 @@ takes several for each.
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import tarfile
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from lab.build import Artefacts
+from lab.crash.symbols import note_modules, note_sections, sections_command
 from lab.errors import Status, die
 from lab.guest import Guest
 
@@ -29,9 +33,36 @@ def deploy(guest: Guest, artefacts: Artefacts) -> None:
 
 
 def copy(guest: Guest, files: Sequence[Path]) -> None:
-    """Copy files to ``/lab``, each under its own name, and there the mode it has here."""
+    """Copy files to ``/lab``, each under its own name, and there the mode it has here.
+
+    A module travels without its DWARF, which is most of it and useless there; the whole file is
+    noted in the machine's directory, where a crash is decoded with it.
+    """
+    note_modules(guest.machine.directory, files)
     command = f"mkdir -p {DIRECTORY} && exec tar x -C {DIRECTORY}"
-    guest.run(command, input=tar_stream(files), timeout=120, check=True)
+    with tempfile.TemporaryDirectory(prefix="dbos-lab-") as scratch:
+        lean = [stripped(file, Path(scratch)) if file.suffix == ".ko" else file for file in files]
+        guest.run(command, input=tar_stream(lean), timeout=120, check=True)
+
+
+def stripped(module: Path, directory: Path) -> Path:
+    """Write a copy of a module without debug information to ``directory``."""
+    copy_ = directory / module.name
+    done = subprocess.run(
+        ["strip", "--strip-debug", "-o", str(copy_), str(module)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        die(
+            f"The module {module} cannot be stripped of its debug information.",
+            "make setup  # installs binutils",
+            status=Status.BUILD,
+            detail=done.stderr,
+        )
+    shutil.copymode(module, copy_)
+    return copy_
 
 
 def tar_stream(files: Sequence[Path]) -> bytes:
@@ -52,7 +83,10 @@ def tar_stream(files: Sequence[Path]) -> bytes:
 
 def load_module(guest: Guest, module: PurePosixPath, *parameters: str) -> None:
     """Load a module; if the kernel refuses it, die with what the kernel logged."""
-    loaded = guest.run(" ".join(("insmod", str(module), *parameters)), timeout=60)
+    name = module_name(module)
+    insmod = " ".join(("insmod", str(module), *parameters))
+    # In the same round trip, where it now is: a guest that has died cannot be asked.
+    loaded = guest.run(f"{insmod} && {{ {sections_command(name)}; true; }}", timeout=60)
     if loaded.status != 0:
         die(
             f"The module {module.name} did not load: {_reason(loaded.stderr)}.",
@@ -60,6 +94,7 @@ def load_module(guest: Guest, module: PurePosixPath, *parameters: str) -> None:
             status=Status.FAILED,
             detail=guest.kernel_log(_LOG_LINES),
         )
+    note_sections(guest.machine.directory, name, loaded.text)
 
 
 def unload_module(guest: Guest, module: PurePosixPath) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lab.console import Console
+from lab.crash.kit import collect
 from lab.errors import LabError, Status, die
 from lab.machine.driver import Driver, manner_of_death
 from lab.machine.provenance import git_state, host_facts
@@ -43,6 +44,7 @@ class Machine:
         self._directory: RunDir | None = None
         self._driver: Driver = driver_for(spec)
         self._failure = ""
+        self._dumped = False
         self._provenance: dict[str, object] = {}
 
     def __enter__(self) -> Machine:
@@ -161,7 +163,10 @@ class Machine:
         """
         if self.panicked:
             self._hear_out()
-        return self.unresponsive(f"The guest was lost {when}: {self._cause()}.")
+        error = self.unresponsive(f"The guest was lost {when}: {self._cause()}.")
+        if self.panicked:
+            error.hint = f"dbos-lab crash {self.directory}  # the stack, with file and line"
+        return error
 
     def unresponsive(self, sentence: str) -> LabError:
         """Describe a machine that runs and does not answer, with the end of its console."""
@@ -185,10 +190,25 @@ class Machine:
         """Keep the directory after the end; ``failure`` says why. The first reason stays."""
         self._failure = self._failure or failure
 
+    def crash_kit(self) -> Path:
+        """Complete the directory after a crash: memory dump, kernel log, stack with file and line.
+
+        Takes seconds, bounded; done once. ``stop`` does it where the directory is kept.
+        """
+        if not self._dumped:
+            self._dumped = True
+            collect(self.directory, self._monitor)
+        return self.directory
+
     def stop(self) -> None:
-        """End the machine within seconds, by force if need be. Harmless if it has ended."""
+        """End the machine within seconds, by force if need be. Harmless if it has ended.
+
+        If it crashed and its directory is kept, memory is dumped first (see ``crash_kit``).
+        """
         process = self._driver.process
         try:
+            if self._failure and self.crashed:
+                self.crash_kit()
             if process is not None and not (self._driver.quit(2.0) and process.wait(2.0)):
                 process.end()
         except BaseException:  # Ctrl-C once more

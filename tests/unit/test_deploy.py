@@ -5,12 +5,14 @@ import io
 import subprocess
 import tarfile
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from lab.command import Result
-from lab.deploy import load_module, module_name, tar_stream, unload_module
+from lab.crash.symbols import noted_sections
+from lab.deploy import copy, load_module, module_name, tar_stream, unload_module
 from lab.errors import LabError
 from lab.guest import Guest
 
@@ -18,14 +20,17 @@ from lab.guest import Guest
 class FakeGuest:
     """Answers every command with one status; has a kernel log."""
 
-    def __init__(self, status: int, stderr: bytes = b"") -> None:
+    def __init__(self, status: int, stderr: bytes = b"", directory: Path = Path("/")) -> None:
         self.commands: list[str] = []
+        self.inputs: list[bytes] = []
+        self.machine = SimpleNamespace(directory=directory)
         self._status = status
         self._stderr = stderr
 
-    def run(self, command: str, **_options: object) -> Result:
+    def run(self, command: str, **options: object) -> Result:
         self.commands.append(command)
-        return Result(command, self._status, b"", self._stderr, 0.0)
+        self.inputs.append(cast(bytes, options.get("input", b"")))
+        return Result(command, self._status, b".text:0xffffffffc0000000\n", self._stderr, 0.0)
 
     def kernel_log(self, lines: int | None = None) -> str:
         return "dune: no SVM here"
@@ -68,10 +73,37 @@ def test_a_module_that_does_not_load_shows_the_kernel_log() -> None:
     assert caught.value.detail == "dune: no SVM here"
 
 
-def test_one_that_loads_is_given_its_parameters() -> None:
-    guest = FakeGuest(0)
-    load_module(cast(Guest, guest), PurePosixPath("/lab/dune.ko"), "debug=1")
-    assert guest.commands == ["insmod /lab/dune.ko debug=1"]
+def test_one_that_loads_is_given_its_parameters_and_tells_where_it_is(tmp_path: Path) -> None:
+    guest = FakeGuest(0, directory=tmp_path)
+    load_module(cast(Guest, guest), PurePosixPath("/lab/kvm-amd.ko"), "debug=1")
+    assert guest.commands[0].startswith("insmod /lab/kvm-amd.ko debug=1 && ")
+    assert "/sys/module/kvm_amd/sections" in guest.commands[0]
+    assert noted_sections(tmp_path, "kvm_amd") == {".text": 0xFFFFFFFFC0000000}
+
+
+def test_a_module_travels_without_its_debug_information_which_stays_here(tmp_path: Path) -> None:
+    module = tmp_path / "m.ko"
+    source = b".text\n.globl f\nf: ret\n"
+    subprocess.run(["as", "-g", "-o", str(module), "-"], input=source, check=True)
+    module.chmod(0o640)
+    directory = tmp_path / "run"
+    directory.mkdir()
+    guest = FakeGuest(0, directory=directory)
+    copy(cast(Guest, guest), [module])
+    with tarfile.open(fileobj=io.BytesIO(guest.inputs[0])) as archive:
+        arrived = archive.extractfile("m.ko")
+        assert arrived is not None
+        content = arrived.read()
+        assert archive.getmember("m.ko").mode == 0o640
+    assert b".debug_line" not in content
+    assert b"\0f\0" in content  # the symbol stays: the kernel prints it
+    assert (directory / "symbols" / "m.ko").read_bytes() == module.read_bytes()
+
+
+def test_a_module_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.ko").write_text("no ELF file")
+    with pytest.raises(LabError, match="cannot be stripped"):
+        copy(cast(Guest, FakeGuest(0, directory=tmp_path)), [tmp_path / "m.ko"])
 
 
 def test_one_that_does_not_unload_shows_the_kernel_log() -> None:

@@ -103,17 +103,30 @@ def test_a_guest_that_does_not_come_up(
     assert not machine.alive
 
 
-def test_a_panic_that_is_kept_leaves_its_events(
+def test_a_panic_that_is_kept_leaves_a_dump_and_its_events(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_QEMU", "panic")
-    with pytest.raises(LabError), Machine(SPEC, runs) as machine:
+    with pytest.raises(LabError) as caught, Machine(SPEC, runs) as machine:
         machine.wait_ready(30)
     [kept] = left(runs)
+    assert caught.value.hint.startswith(f"dbos-lab crash {kept}")
+    assert (kept / "vmcore").read_bytes().startswith(b"KDUMP   ")
+    assert not list(kept.glob(".*.flat"))
+    assert "no stack trace" in (kept / "missing.txt").read_text().lower()
     events = [json.loads(line) for line in (kept / "events.jsonl").read_text().splitlines()]
     assert [event["event"] for event in events][:2] == ["GUEST_PANICKED", "SHUTDOWN"]
     assert events[1]["data"]["reason"] == "guest-reset"
     assert events[0]["time"] < events[1]["time"]
+
+
+def test_a_reset_without_a_panic_is_a_crash_too(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_QEMU", "reset")
+    with pytest.raises(LabError, match="it rebooted"), Machine(SPEC, runs) as machine:
+        machine.wait_ready(30)
+    assert (left(runs)[0] / "vmcore").exists()
 
 
 def test_a_panic_that_was_expected_leaves_nothing(
@@ -125,6 +138,15 @@ def test_a_panic_that_was_expected_leaves_nothing(
         assert not machine.wait_end(0.5)  # QEMU stands still, to be looked at
     assert machine.wait_end(0)
     assert left(runs) == []
+
+
+def test_a_dump_is_taken_once(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_QEMU", "panic")
+    with Machine(SPEC, runs) as machine:
+        assert machine.dies_within(10)
+        machine.keep("for a test")
+        (machine.crash_kit() / "vmcore").unlink()
+    assert not (left(runs)[0] / "vmcore").exists()
 
 
 def test_the_record_says_where_and_what(runs: Path) -> None:
