@@ -11,6 +11,7 @@ import click
 from lab.config import DEFAULT_IMAGE, DEFAULT_PROFILE, Config
 from lab.crash.commands import crash
 from lab.errors import LabError, Status
+from lab.live.commands import COMMANDS as LIVE_COMMANDS
 from lab.report.commands import COMMANDS as REPORT_COMMANDS
 
 
@@ -81,7 +82,7 @@ def doctor(as_json: bool, require: tuple[str, ...]) -> None:
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
 
 
-for command in (crash, *REPORT_COMMANDS):
+for command in (crash, *LIVE_COMMANDS, *REPORT_COMMANDS):
     cli.add_command(command)
 
 

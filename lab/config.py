@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+DEFAULT_IMAGE = "debian-12"
+DEFAULT_PROFILE = "seed"
+
 
 @dataclass(frozen=True)
 class Config:
