@@ -28,8 +28,16 @@ class Status(IntEnum):
     """The guest image could not be built (mirror, disk, package)."""
     BUILD = 5
     """The module, the library or a guest program did not compile."""
+    PANICKED = 20
+    """The guest's kernel panicked."""
+    HUNG = 21
+    """Something in the guest did not end in its time."""
     LOST = 22
     """The guest died or never came up; its console is kept."""
+    SPLAT = 23
+    """The guest's kernel complained, whatever else went well."""
+    INFRA = 30
+    """The host or the lab itself failed, so that nothing is known of the guest."""
     INTERRUPTED = 130
     """Ctrl-C, as a shell reports SIGINT."""
 
