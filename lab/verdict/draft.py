@@ -109,13 +109,16 @@ class Draft:
         if family.role is Role.CONCLUSION:
             return self.kind is family.kind
         joins = {
-            # usercopy and list debugging speak before they BUG()
-            Role.OPENING: self._roles == {Role.PREFACE} and self._lines <= _NEXT_LINES,
+            # Two processors may open before either goes on; and usercopy and list debugging
+            # speak before they BUG().
+            Role.OPENING: self._roles == {Role.OPENING}
+            or (self._roles == {Role.PREFACE} and self._lines <= _NEXT_LINES),
             Role.PREFACE: self._roles == {Role.OPENING},
             Role.HEADLINE: self._roles <= {Role.OPENING, Role.PREFACE},
-            Role.BANNER: self.kind is Kind.OOPS or Role.PREFACE in self._roles,
+            Role.BANNER: Role.BANNER not in self._roles
+            and (self.kind is Kind.OOPS or Role.PREFACE in self._roles),
         }
-        return not self._body and family.role not in self._roles and joins[family.role]
+        return not self._body and joins[family.role]
 
     def _note(self, family: Family, match: re.Match[str]) -> None:
         """Keep what a line of a family says besides its name."""

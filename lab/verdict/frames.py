@@ -21,7 +21,7 @@ _BYSTANDERS = {
         | oops_(begin|end|exit) | nmi_panic\w* | check_panic_on_warn | do_error_trap | do_trap
         | exc_\w+ | asm_\w+ | do_user_addr_fault | page_fault_oops | (__)?bad_area\w*
         | kernelmode_fixup_or_oops | ex_handler_\w+ | \w+_return_thunk | __x86_\w+
-        | __schedule_bug | _*might_(resched|sleep)\w* | lockdep_\w+ | (__)?lock_acquire\w*
+        | __schedule_bug | _*might_(resched|sleep)\w* | lockdep_\w+ | (__)?lock_(acquire|release)\w*
         | print_(circular|usage|deadlock|bad|irq|unlock|address|report|trailer|section|cpu)\w*
         | check_(noncircular|prev_add|deadlock|heap_object|canary\w*) | validate_chain
         | check_bytes_and_report | check_object | object_err | (__)?slab_(err|bug|pad_check|fix)\w*
@@ -39,7 +39,7 @@ _BYSTANDERS = {
         | hrtimer_nanosleep | do_nanosleep | common_nsleep
         | _*((ww_|rt_)?mutex|rwsem|down|up)(_(lock|unlock|trylock|read|write|interruptible
             |killable|timeout|common|slowlock|slowpath|slowunlock|nested|io|block|down|up))*
-        | _*raw_(spin|read|write)_\w+ | (native_|pv_|__pv_)?queued_(spin|read|write)_\w+
+        | (do)?_*raw_(spin|read|write)_\w+ | (native_|pv_|__pv_)?queued_(spin|read|write)_\w+
         | _*wait_for_common\w* | wait_for_completion\w* | do_wait_for_common | wait_woken
         | bit_wait\w* | _*wait_on_bit\w* | out_of_line_wait\w* | _*synchronize_\w+ | rcu_barrier\w*
         | __wait_rcu_gp | delay_\w+ | (__)?(const_)?[un]?delay | (pv_)?native_(safe_)?halt
@@ -51,7 +51,7 @@ _BYSTANDERS = {
         | _*copy_(to|from|in)_\w+ | copy_user\w* | rep_(movs|stos)\w* | clear_page\w* | copy_page\w*
         | _*(k[mzv]*|v[mz]?)(alloc|free)\w* | (__)?free_large_kmalloc | _*kmem_cache_\w+
         | _*slab_(alloc|free)\w* | do_slab_free | set_freepointer | shutdown_cache
-        | _*list_(add|del)\w* | _*free_(pages?|the_page|unref)\w* | put_page""",
+        | _*list_(add|del)\w* | _*(alloc|free)_(pages?|the_page|unref)\w* | put_page""",
 }
 """Functions that a complaint passes through, and why they are not what it is about."""
 

@@ -193,8 +193,17 @@ def _findings(evidence: Evidence) -> list[_Finding]:
 
 
 def _distinct(reports: tuple[Report, ...]) -> list[Report]:
-    """Drop repetitions of a title: the kernel log tells what the console told."""
-    return list({report.title: report for report in reversed(reports)}.values())[::-1]
+    """Drop repetitions: the kernel log tells what the console told, or told without its trace.
+
+    Of two with the same title the one that ended in a panic stays.
+    """
+    chosen = {report.title: report for report in reports}
+    chosen.update({report.title: report for report in reports if report.panic})
+    return [
+        report
+        for title, report in chosen.items()
+        if not any(other.startswith(f"{title} in ") for other in chosen)
+    ]
 
 
 def _panics(evidence: Evidence, reports: list[Report]) -> list[_Finding]:
