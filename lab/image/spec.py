@@ -2,7 +2,9 @@
 """Image definitions: ``images/<name>.yaml`` read, checked and frozen.
 
 A definition says *what* is in an image; nothing in it depends on this host, so its content can be
-the key of a cache.
+the key of a cache. What several images share is in ``images/base/``: ``extends: debian`` takes over
+all sections of ``images/base/debian.yaml``. Each section is given once, here or there; nothing is
+merged or overridden, so what is read is what holds.
 """
 
 from __future__ import annotations
@@ -76,13 +78,40 @@ def load_image_spec(source: Path, name: str) -> ImageSpec:
     if name not in known:
         unknown_name("image", name, known)
     path = source / "images" / f"{name}.yaml"
+    document = _read(path)
+    if isinstance(document, Mapping) and "extends" in document:
+        document = _extended(path, document)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
         return _parse(name, document)
+    except ValueError as error:
+        _malformed(path, str(error))
+
+
+def _read(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         _malformed(path, " ".join(str(error).split()))
     except (ValueError, OSError) as error:
         _malformed(path, str(error))
+
+
+def _extended(path: Path, document: Mapping[str, object]) -> Mapping[str, object]:
+    """Return ``document`` with the sections of the base it names."""
+    directory = path.parent / "base"
+    known = sorted(file.stem for file in directory.glob("*.yaml"))
+    name = document["extends"]
+    if name not in known:
+        _malformed(path, f"it extends {name!r}; there is: {', '.join(known) or 'nothing'}")
+    base_path = directory / f"{name}.yaml"
+    base = _read(base_path)
+    if not isinstance(base, Mapping):
+        _malformed(base_path, "the file must be a mapping")
+    own = {key: value for key, value in document.items() if key != "extends"}
+    twice = sorted(map(str, own.keys() & base.keys()))
+    if twice:
+        _malformed(path, f"{', '.join(twice)} is also in {base_path}")
+    return {**base, **own}
 
 
 def _malformed(path: Path, why: str) -> NoReturn:

@@ -91,6 +91,39 @@ def test_wrong_shape_is_one_sentence_with_the_file(tmp_path: Path, old: str, new
     assert "\n" not in error.message
 
 
+def extending(root: Path, image: str, base: str) -> Path:
+    checkout(root, x=image)
+    (root / "images" / "base").mkdir()
+    (root / "images" / "base" / "common.yaml").write_text(base)
+    return root
+
+
+def test_sections_of_the_base_are_taken_over(tmp_path: Path) -> None:
+    rest = GOOD.replace("release: bookworm", "")
+    root = extending(tmp_path, "extends: common\nrelease: trixie\n", rest)
+    spec = load_image_spec(root, "x")
+    assert (spec.release, spec.kernel) == ("trixie", "linux-image-amd64")
+    assert available_images(root) == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("image", "base", "why"),
+    [
+        ("extends: commno\nrelease: trixie", GOOD, "extends 'commno'; there is: common"),
+        ("extends: [common]\nrelease: trixie", GOOD, "extends ['common']"),
+        ("extends: common\nrelease: trixie", GOOD, "release is also in "),
+        ("extends: common", "release: trixie", "lacks the key"),
+        ("extends: common", "extends: common", "unknown key 'extends'"),
+        ("extends: common", "[]", "common.yaml is wrong: the file must be a mapping"),
+        ("extends: common", "release: [", "common.yaml is wrong"),
+    ],
+)
+def test_wrong_base_is_one_sentence(tmp_path: Path, image: str, base: str, why: str) -> None:
+    error = refused(extending(tmp_path, image, base), "x")
+    assert why in error.message
+    assert "\n" not in error.message
+
+
 def test_file_that_is_not_text(tmp_path: Path) -> None:
     root = checkout(tmp_path, x="")
     (root / "images" / "x.yaml").write_bytes(b"\xff\xfe\x00")
