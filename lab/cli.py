@@ -8,9 +8,10 @@ import sys
 
 import click
 
-from lab.config import DEFAULT_IMAGE, DEFAULT_PROFILE, Config
+from lab.config import DEFAULT_PROFILE, Config
 from lab.crash.commands import crash
 from lab.errors import LabError, Status
+from lab.image.commands import image_group, image_option
 from lab.live.commands import COMMANDS as LIVE_COMMANDS
 from lab.report.commands import COMMANDS as REPORT_COMMANDS
 
@@ -20,16 +21,13 @@ def cli() -> None:
     """Boot a machine, make a process in it privileged, and see what that buys."""
 
 
-_image_option = click.option(
-    "--image", default=DEFAULT_IMAGE, show_default=True, help="Guest image, a file in images/."
-)
 _engine_option = click.option(
     "--engine", default=None, help="svm-tcg, svm-kvm or vmx-kvm instead of the best that boots."
 )
 
 
 @cli.command()
-@_image_option
+@image_option
 @_engine_option
 @click.option(
     "--profile", default=DEFAULT_PROFILE, show_default=True, help="Boot arguments: seed or stock."
@@ -50,24 +48,6 @@ def run(image: str, engine: str | None, profile: str) -> None:
 
 
 @cli.command()
-@_image_option
-def image(image: str) -> None:
-    """Build the guest image (if it is not there) and say where it is."""
-    from lab.lab import Lab  # noqa: PLC0415
-    from lab.progress import Progress  # noqa: PLC0415
-    from lab.run import note_on  # noqa: PLC0415
-
-    lab = Lab(Config.from_environment(), image_name=image)
-    with Progress().stage(f"Guest image {image}") as stage:
-        lab.report = note_on(stage)
-        stage.note = lab.image.kernel_release
-    click.echo(f"digest     {lab.image.digest}")
-    click.echo(f"kernel     {lab.image.kernel}")
-    click.echo(f"initramfs  {lab.image.initramfs}")
-    click.echo(f"packages   {lab.image.manifest}")
-
-
-@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="The same, for programs.")
 @click.option(
     "--require",
@@ -82,7 +62,7 @@ def doctor(as_json: bool, require: tuple[str, ...]) -> None:
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
 
 
-for command in (crash, *LIVE_COMMANDS, *REPORT_COMMANDS):
+for command in (image_group, crash, *LIVE_COMMANDS, *REPORT_COMMANDS):
     cli.add_command(command)
 
 

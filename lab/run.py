@@ -50,7 +50,7 @@ def run_hello(lab: Lab, profile_name: str, progress: Progress) -> RunReport:
         stage.note = lab.engine.name
     with progress.stage(f"Guest image {lab.image_spec.name}") as stage:
         lab.report = note_on(stage)
-        stage.note = lab.image.kernel_release
+        stage.note = lab.image.summary
     with progress.stage("Compile module, library and programs") as stage:
         lab.report = note_on(stage)
         stage.note = f"{len(lab.artefacts.programs)} programs"

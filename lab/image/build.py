@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """From an image definition to files a machine can boot, through two cached steps.
 
-1. *packages*: the unpacked tree, slow, needs the mirror. Also the toolchain.
+1. *packages*: the unpacked tree, slow, its files perhaps fetched first. Also the toolchain.
 2. *images*: kernel and initramfs cut out of it, under a second. A change to ``init`` costs only
    this.
 
-The key of each step is the content of all that goes into it: the definition, and the code that
-reads it. The mirror's state is deliberately no part of the key: an image changes when it is asked
-to, not when Debian publishes an update.
+The key of each step is the content of all that goes into it: the definition, the lock with every
+package's SHA-256, and the code that reads them. The mirror's state is deliberately no part of the
+key: an image changes when its lock does, not when Debian publishes an update.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,14 @@ from lab.config import Config
 from lab.errors import Status, die
 from lab.image.contain import require_programs
 from lab.image.initramfs import build_initramfs
-from lab.image.packages import MANIFEST, kernel_release, unpack_packages
+from lab.image.lock import Lock
+from lab.image.packages import kernel_release, unpack_packages
+from lab.image.selection import chosen_lock, is_committed, obtain, pool_of
 from lab.image.spec import ImageSpec
 from lab.image.store import Report, content_key, ensure_entry
 
-PACKAGE_SOURCES = ("mirror.py", "packages.py")
+MANIFEST = "packages.lock"
+PACKAGE_SOURCES = ("packages.py",)
 IMAGE_SOURCES = (
     "build.py",
     "initramfs.py",
@@ -50,41 +52,63 @@ class Image:
     toolchain: Path
     """A tree to chroot into for building, with the headers of exactly this kernel."""
     manifest: Path
-    """One line per package: name, version, SHA-256 of the ``.deb``."""
+    """The lock it was built from: name, version, SHA-256 of each package."""
+    locked: bool
+    """Whether that is the checkout's lock, rather than what the mirror had instead."""
+
+    @property
+    def summary(self) -> str:
+        """A few words for people: the kernel, and whether this image is the one that is locked."""
+        if self.locked:
+            return self.kernel_release
+        return f"{self.kernel_release}, not as locked: the mirror has moved on"
 
 
-def ensure_image(config: Config, spec: ImageSpec, report: Report) -> Image:
-    """Return the image, built first if the cache lacks it. ``report`` gets short progress notes."""
+def ensure_image(config: Config, spec: ImageSpec, report: Report, *, locked: bool = False) -> Image:
+    """Return the image, built first if the cache lacks it. ``report`` gets short progress notes.
+
+    ``locked``: from exactly the checkout's lock, or not at all (see ``lab.image.selection``).
+    """
     init = _init(config)
-    packages, entry = _places(config, spec, init)
-    log = config.cache / "logs" / f"mmdebstrap-{spec.name}.log"
+    lock = chosen_lock(config, spec, locked=locked)
+    if lock is None or not _places(config, spec, init, lock)[0].is_dir():
+        lock = obtain(config, spec, report, locked=locked)
+    packages, entry = _places(config, spec, init, lock)
+    log = config.cache / "logs" / f"unpack-{spec.name}.log"
 
     def fill_packages(partial: Path) -> None:
-        unpack_packages(spec, partial / "tree", log, report)
+        unpack_packages(
+            spec, partial / "tree", lock=lock, pool=pool_of(config), log=log, report=report
+        )
 
     def fill_image(partial: Path) -> None:
         require_programs("readelf")
         report("packing the initramfs")
-        _pack(spec, packages / "tree", init, partial)
+        _pack(spec, lock, packages / "tree", init, partial)
 
     ensure_entry(packages, fill_packages, report)
     ensure_entry(entry, fill_image, report)
-    return _load(spec, entry, packages / "tree")
+    return _load(config, spec, lock, packages / "tree", entry)
 
 
 def find_image(config: Config, spec: ImageSpec) -> Image | None:
     """Return the image if it is built already."""
-    packages, entry = _places(config, spec, _init(config))
-    return _load(spec, entry, packages / "tree") if packages.is_dir() and entry.is_dir() else None
+    lock = chosen_lock(config, spec, locked=False)
+    if lock is None:
+        return None
+    packages, entry = _places(config, spec, _init(config), lock)
+    if not (packages.is_dir() and entry.is_dir()):
+        return None
+    return _load(config, spec, lock, packages / "tree", entry)
 
 
 def _init(config: Config) -> bytes:
     return (config.source / "images" / "init").read_bytes()
 
 
-def _places(config: Config, spec: ImageSpec, init: bytes) -> tuple[Path, Path]:
+def _places(config: Config, spec: ImageSpec, init: bytes, lock: Lock) -> tuple[Path, Path]:
     """Where the two steps keep their products."""
-    packages_key = content_key([spec.canonical(), *_own_sources(PACKAGE_SOURCES)])
+    packages_key = content_key([spec.canonical(), lock.canonical(), *_own_sources(PACKAGE_SOURCES)])
     image_key = content_key([packages_key.encode(), init, *_own_sources(IMAGE_SOURCES)])
     return (
         config.cache / "packages" / f"{spec.name}-{packages_key}",
@@ -96,13 +120,13 @@ def _own_sources(names: tuple[str, ...]) -> list[bytes]:
     return [(Path(__file__).parent / name).read_bytes() for name in names]
 
 
-def _pack(spec: ImageSpec, tree: Path, init: bytes, target: Path) -> None:
+def _pack(spec: ImageSpec, lock: Lock, tree: Path, init: bytes, target: Path) -> None:
     release = kernel_release(tree, spec)
     kernel = (tree / "boot" / f"vmlinuz-{release}").read_bytes()
     initramfs = build_initramfs(spec, tree, release, init)
     (target / "vmlinuz").write_bytes(kernel)
     (target / "initramfs.cpio").write_bytes(initramfs)
-    shutil.copyfile(tree / MANIFEST, target / MANIFEST)
+    (target / MANIFEST).write_text(lock.text())
     record = {
         "kernel_release": release,
         "digest": hashlib.sha256(kernel + initramfs).hexdigest(),
@@ -110,7 +134,7 @@ def _pack(spec: ImageSpec, tree: Path, init: bytes, target: Path) -> None:
     (target / "image.json").write_text(json.dumps(record) + "\n")
 
 
-def _load(spec: ImageSpec, entry: Path, tree: Path) -> Image:
+def _load(config: Config, spec: ImageSpec, lock: Lock, tree: Path, entry: Path) -> Image:
     try:
         record = json.loads((entry / "image.json").read_text())
         kernel_release, digest = record["kernel_release"], record["digest"]
@@ -129,4 +153,5 @@ def _load(spec: ImageSpec, entry: Path, tree: Path) -> Image:
         digest=digest,
         toolchain=tree,
         manifest=entry / MANIFEST,
+        locked=is_committed(config, spec, lock),
     )

@@ -67,11 +67,17 @@ CAUSES = (
 """In order: the first that matches is the cause, later ones are more general."""
 
 
-def explain(spec: ImageSpec, log: Path, tree: Path) -> NoReturn:
-    """Raise the error that tells why unpacking ``spec`` into ``tree`` failed."""
+def disk_is_full(log: Path) -> bool:
+    """Whether the program that wrote ``log`` met a full disk."""
     text = log.read_text(errors="replace")
-    if any(sign in text for sign in DISK_FULL):
+    return any(sign in text for sign in DISK_FULL)
+
+
+def explain(spec: ImageSpec, log: Path, tree: Path) -> NoReturn:
+    """Raise the error that tells why resolving ``spec`` in ``tree`` failed."""
+    if disk_is_full(log):
         raise full_disk(tree)
+    text = log.read_text(errors="replace")
     for cause in CAUSES:
         match = re.search(cause.pattern, text)
         if match:
@@ -79,5 +85,5 @@ def explain(spec: ImageSpec, log: Path, tree: Path) -> NoReturn:
             hint = cause.hint.format(name=spec.name, release=spec.release)
             break
     else:
-        message, hint = f"mmdebstrap could not unpack {spec.name}", f"read {log}"
+        message, hint = f"apt could not resolve the packages of {spec.name}", f"read {log}"
     die(message, hint, status=Status.IMAGE, detail=f"{tail(log)}\nfull log: {log}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Unpack Debian packages into a directory tree with mmdebstrap.
+"""Unpack Debian packages into a directory tree.
 
-Both products of an image come from one run, so from one state of the mirror: the headers match the
-kernel. The packages are unpacked, never configured; that takes seconds, needs no real root, and
-gives the same tree every time.
+Both products of an image come from one lock, so from one state of the mirror: the headers match
+the kernel. The packages are unpacked in the lock's order and never configured; that takes seconds,
+needs no network and no real root, and gives the same tree every time.
 """
 
 from __future__ import annotations
@@ -18,54 +18,28 @@ from lab.image.contain import (
     require_containment,
     require_programs,
     run_logged,
+    tail,
     tool_environment,
 )
-from lab.image.failure import explain
-from lab.image.mirror import Mirror, host_mirror
+from lab.image.failure import disk_is_full
+from lab.image.lock import Lock
+from lab.image.pool import Pool
 from lab.image.spec import ImageSpec
-from lab.image.store import Report
+from lab.image.store import Report, full_disk
 
 MERGED = ("bin", "sbin", "lib", "lib64")
-MANIFEST = "packages.txt"
-"""Inside a tree: one line per package, "name version sha256-of-the-deb"."""
-RECORD_PACKAGES = (
-    'cd "$1/var/cache/apt/archives" && for deb in *.deb; do '
-    'set -- "$1" $(sha256sum "$deb"); '
-    'dpkg-deb --show --showformat "\\${Package} \\${Version} $2\\n" "$deb"; '
-    f'done >"$1/{MANIFEST}"'
-)
-APT_OPTIONS = (
-    'APT::Sandbox::User "root";',  # a namespace with one identity has no other user to be
-    'Acquire::Retries "2";',
-    'Acquire::http::Timeout "20";',
-    'Acquire::https::Timeout "20";',
-)
-NOTES = {
-    "I: running apt-get update": "reading the package lists",
-    "I: downloading packages": "downloading packages",
-    "I: extracting archives": "unpacking packages",
-}
-
-
-def mmdebstrap_argv(spec: ImageSpec, mirror: Mirror, tree: Path) -> list[str]:
-    """Build the command line. Sources come on standard input: they may carry a password."""
-    options = [f"--aptopt={option}" for option in (*APT_OPTIONS, *mirror.options)]
-    return [
-        "mmdebstrap",
-        "--mode=root",
-        "--variant=extract",
-        "--format=directory",
-        f"--include={','.join(spec.packages)}",
-        *options,
-        f"--extract-hook={RECORD_PACKAGES}",
-        spec.release,
-        str(tree),
-        *(["-"] if mirror.sources else []),
-    ]
+MOUNT_POINTS = ("dev", "proc", "src", "tmp")
+UNPACK = """
+tree=$1; shift
+for deb; do
+	dpkg-deb --fsys-tarfile "$deb" | tar --extract --directory "$tree"
+done
+"""
+"""Not ``dpkg-deb --extract``, which runs its tar without our options."""
 
 
 def tar_options(drop: Sequence[str]) -> str:
-    """Build ``TAR_OPTIONS`` for the tar that mmdebstrap runs.
+    """Build ``TAR_OPTIONS`` for the tar that unpacks.
 
     This is how files are left out before they are written, and how a namespace with a single
     identity unpacks files of other owners.
@@ -73,34 +47,33 @@ def tar_options(drop: Sequence[str]) -> str:
     return " ".join(["--no-same-owner", *(f"--exclude={pattern}" for pattern in drop)])
 
 
-def unpack_packages(spec: ImageSpec, tree: Path, log: Path, report: Report) -> None:
-    """Fill ``tree``; what mmdebstrap says is in ``log``."""
-    require_programs("mmdebstrap", "apt-get", "dpkg-deb", "setpriv", "unshare", "depmod")
+def unpack_packages(
+    spec: ImageSpec, tree: Path, *, lock: Lock, pool: Pool, log: Path, report: Report
+) -> None:
+    """Make ``tree`` from package files that are all in the pool."""
+    require_programs("dpkg-deb", "tar", "setpriv", "unshare", "depmod")
     require_containment()
-    mirror = host_mirror(spec.release)
-    scratch = tree.with_name("tmp")
-    scratch.mkdir()
-
-    def note(line: str) -> None:
-        for start, text in NOTES.items():
-            if line.startswith(start):
-                report(text)
-
+    report("unpacking packages")
+    tree.mkdir()
+    files = [str(pool.path(package)) for package in lock.packages]
     status = run_logged(
-        contained_here(mmdebstrap_argv(spec, mirror, tree)),
+        contained_here(["sh", "-ec", UNPACK, "unpack", str(tree), *files]),
         log,
-        environment=tool_environment(
-            {"TAR_OPTIONS": tar_options(spec.drop), "TMPDIR": str(scratch)}
-        ),
-        standard_input="".join(f"{line}\n" for line in mirror.sources).encode(),
-        on_line=note,
+        environment=tool_environment({"TAR_OPTIONS": tar_options(spec.drop)}),
     )
+    if status != 0 and disk_is_full(log):
+        raise full_disk(tree)
     if status != 0:
-        explain(spec, log, tree)
+        die(
+            f"the packages of {spec.name} cannot be unpacked",
+            f"rm -r {pool.directory}, then run the same command again",
+            status=Status.IMAGE,
+            detail=f"{tail(log)}\nfull log: {log}",
+        )
     for path, target in spec.toolchain.links:
         if not (tree / path).is_symlink():
             (tree / path).symlink_to(target)
-    for mount_point in ("dev", "proc", "src"):
+    for mount_point in MOUNT_POINTS:
         (tree / mount_point).mkdir(exist_ok=True)
     # Releases after the /usr merge ship nothing elsewhere; a script we don't run makes the links.
     for directory in MERGED:

@@ -40,12 +40,7 @@ def ensure_entry(entry: Path, fill: Callable[[Path], None], report: Report) -> N
     """Make sure that the directory ``entry`` exists; ``fill`` writes into the path it is given."""
     if entry.is_dir():
         return
-    try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        _unwritable(entry.parent, error)
-    lock = entry.with_name(f"{entry.name}.lock")
-    with _disk_errors(entry), _locked(lock, report):
+    with exclusive(entry, report):
         if entry.is_dir():
             return
         partial = entry.with_name(f"{entry.name}.partial")
@@ -56,6 +51,20 @@ def ensure_entry(entry: Path, fill: Callable[[Path], None], report: Report) -> N
             partial.rename(entry)
         finally:
             remove_tree(partial)
+
+
+@contextmanager
+def exclusive(place: Path, report: Report) -> Iterator[None]:
+    """Be the only process that works on ``place``, whose parent directory is made.
+
+    Errors of the disk in the block end as sentences.
+    """
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _unwritable(place.parent, error)
+    with _disk_errors(place), _locked(place.with_name(f"{place.name}.lock"), report):
+        yield
 
 
 def remove_tree(path: Path) -> None:

@@ -19,7 +19,7 @@ def stay_up(lab: Lab, profile_name: str, progress: Progress, *, load: bool) -> N
     profile = lab.profile(profile_name)
     with progress.stage(f"Guest image {lab.image_spec.name}") as stage:
         lab.report = note_on(stage)
-        stage.note = lab.image.kernel_release
+        stage.note = lab.image.summary
     with progress.stage("Compile module, library and programs") as stage:
         lab.report = note_on(stage)
         _ = lab.artefacts

@@ -58,7 +58,7 @@ def config(tmp_path: Path) -> Config:
 def image(tmp_path: Path) -> Image:
     toolchain = tmp_path / "packages" / "tree"
     none = tmp_path / "none"
-    return Image("tiny", "bookworm", none, none, RELEASE, "digest", toolchain, none)
+    return Image("tiny", "bookworm", none, none, RELEASE, "digest", toolchain, none, True)
 
 
 @pytest.fixture

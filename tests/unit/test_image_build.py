@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,13 @@ from lab.config import Config
 from lab.errors import LabError, Status
 from lab.image import build
 from lab.image.build import ensure_image
+from lab.image.lock import Lock, LockedPackage, read_lock
 from lab.image.spec import ImageSpec, load_image_spec
 
 SPEC = load_image_spec(Path(__file__).parents[2], "debian-12")
 RELEASE = "6.1.0-1-amd64"
+MAKE = LockedPackage("make", "4.3", "amd64", "Debian", "pool/make.deb", 1, "0" * 64)
+LOCK = Lock("bookworm", SPEC.packages, (), (MAKE,))
 
 
 @pytest.fixture
@@ -32,17 +34,18 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Replace the two steps by trivial ones that note that they ran."""
     ran: list[str] = []
 
-    def unpack(_spec: ImageSpec, tree: Path, _log: Path, _report: Callable[[str], None]) -> None:
+    def unpack(_spec: ImageSpec, tree: Path, **_how: object) -> None:
         ran.append("unpack")
         (tree / "boot").mkdir(parents=True)
         (tree / "boot" / f"vmlinuz-{RELEASE}").write_bytes(b"kernel")
         (tree / "usr/src" / f"linux-headers-{RELEASE}").mkdir(parents=True)
-        (tree / "packages.txt").write_text("make 4.3 0123\n")
 
     def pack(_spec: ImageSpec, _tree: Path, _release: str, init: bytes) -> bytes:
         ran.append("pack")
         return b"initramfs with " + init
 
+    monkeypatch.setattr(build, "obtain", lambda *_arguments, **_options: LOCK)
+    monkeypatch.setattr(build, "chosen_lock", lambda *_arguments, **_options: LOCK)
     monkeypatch.setattr(build, "unpack_packages", unpack)
     monkeypatch.setattr(build, "build_initramfs", pack)
     return ran
@@ -60,7 +63,7 @@ def test_image_has_all_its_parts(config: Config, steps: list[str]) -> None:
     assert image.digest == hashlib.sha256(b"kernelinitramfs with init").hexdigest()
     assert (image.name, image.release, image.kernel_release) == ("debian-12", "bookworm", RELEASE)
     assert (image.toolchain / "usr/src" / f"linux-headers-{RELEASE}").is_dir()
-    assert image.manifest.read_text() == "make 4.3 0123\n"
+    assert read_lock(image.manifest) == LOCK
 
 
 def test_second_call_builds_nothing(config: Config, steps: list[str]) -> None:

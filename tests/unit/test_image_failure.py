@@ -38,7 +38,7 @@ LOGS = {
         "E: Failed to fetch http://one.example/pool/m/make.deb  404  Not Found\n",
         "does not serve http://one.example/pool/m/make.deb",
     ),
-    "unknown": ("E: something else\n", "could not unpack debian-12"),
+    "unknown": ("E: something else\n", "could not resolve the packages of debian-12"),
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How mmdebstrap is called, and what is checked in the tree it leaves."""
+"""What is left out of a tree, and what is checked in it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError, Status
-from lab.image.mirror import Mirror
-from lab.image.packages import kernel_release, mmdebstrap_argv, tar_options
+from lab.image.packages import kernel_release, tar_options
 from lab.image.spec import load_image_spec
 
 SPEC = load_image_spec(Path(__file__).parents[2], "debian-12")
-SECRET = "deb http://user:secret@one.example/debian bookworm main"
 
 
 def make_tree(root: Path, *kernels: str, headers: tuple[str, ...] = ()) -> Path:
@@ -23,25 +21,6 @@ def make_tree(root: Path, *kernels: str, headers: tuple[str, ...] = ()) -> Path:
     for release in headers:
         (root / "usr/src" / f"linux-headers-{release}").mkdir(parents=True)
     return root
-
-
-def test_all_packages_are_unpacked_in_one_run() -> None:
-    argv = mmdebstrap_argv(SPEC, Mirror((), ()), Path("/tree"))
-    (included,) = (word for word in argv if word.startswith("--include="))
-    assert set(included.removeprefix("--include=").split(",")) == set(SPEC.packages)
-    assert "--variant=extract" in argv
-    assert argv[-2:] == ["bookworm", "/tree"]
-
-
-def test_sources_stay_off_the_command_line() -> None:
-    argv = mmdebstrap_argv(SPEC, Mirror((SECRET,), ()), Path("/tree"))
-    assert argv[-3:] == ["bookworm", "/tree", "-"]
-    assert "secret" not in " ".join(argv)
-
-
-def test_options_of_the_hosts_apt_are_carried() -> None:
-    option = 'Acquire::http::Proxy "http://proxy.example:3142";'
-    assert f"--aptopt={option}" in mmdebstrap_argv(SPEC, Mirror((), (option,)), Path("/tree"))
 
 
 def test_tar_leaves_out_what_the_image_drops() -> None:

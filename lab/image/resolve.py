@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which packages an image needs, and where they are today: apt's answer, as a lock.
+
+mmdebstrap makes an empty system with an apt of its own, which asks the mirror and resolves the
+dependencies against nothing installed. No package is downloaded here.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from lab.errors import Status, die
+from lab.image.contain import (
+    contained_here,
+    require_containment,
+    require_programs,
+    run_logged,
+    tool_environment,
+)
+from lab.image.failure import explain
+from lab.image.lock import Lock, LockedPackage
+from lab.image.mirror import Mirror, host_mirror
+from lab.image.spec import ImageSpec
+from lab.image.store import Report, remove_tree
+
+ANSWER = "answer"
+"""Directory in the empty system that the hook leaves apt's answers in."""
+ASK_APT = f"""
+set -e
+export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+answer=$1/{ANSWER}
+mkdir "$answer"
+apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' >"$answer/archives"
+grep -hE '^(Codename|Date):' "$1"/var/lib/apt/lists/*Release >"$answer/releases"
+apt-get --yes --print-uris -o Acquire::ForceHash=SHA256 install PACKAGES >"$answer/packages"
+"""
+APT_OPTIONS = (
+    'APT::Sandbox::User "root";',  # a namespace with one identity has no other user to be
+    'Acquire::Retries "2";',
+    'Acquire::http::Timeout "20";',
+    'Acquire::https::Timeout "20";',
+)
+PACKAGE = re.compile(
+    r"'(?P<uri>\S+)' (?P<name>[^\s_]+)_(?P<version>[^\s_]+)_(?P<architecture>[^\s_]+)\.deb "
+    r"(?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What the mirror offers for an image today."""
+
+    lock: Lock
+    roots: Mapping[str, str]
+    """URI of each archive's root by the archive's label, without a slash at the end."""
+
+
+def resolve(spec: ImageSpec, scratch: Path, log: Path, report: Report) -> Resolution:
+    """Ask apt; it works below the directory ``scratch``, and what it says is in ``log``."""
+    require_programs("mmdebstrap", "apt-get", "setpriv", "unshare")
+    require_containment()
+    mirror = host_mirror(spec.release)
+    report("reading the package lists")
+    scratch.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="resolve-", dir=scratch))
+    tree, temporary = place / "tree", place / "tmp"
+    temporary.mkdir()
+    try:
+        status = run_logged(
+            contained_here(mmdebstrap_argv(spec, mirror, tree)),
+            log,
+            environment=tool_environment({"TMPDIR": str(temporary)}),
+            standard_input="".join(f"{line}\n" for line in mirror.sources).encode(),
+        )
+        if status != 0:
+            explain(spec, log, tree)
+        texts = {
+            name: (tree / ANSWER / name).read_text()
+            for name in ("archives", "releases", "packages")
+        }
+    finally:
+        remove_tree(place)
+    return parse(spec, **texts)
+
+
+def mmdebstrap_argv(spec: ImageSpec, mirror: Mirror, tree: Path) -> list[str]:
+    """Build the command line. Sources come on standard input: they may carry a password."""
+    options = [f"--aptopt={option}" for option in (*APT_OPTIONS, *mirror.options)]
+    return [
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=extract",
+        "--format=directory",
+        *options,
+        f"--extract-hook={ASK_APT.replace('PACKAGES', ' '.join(spec.packages))}",
+        spec.release,
+        str(tree),
+        *(["-"] if mirror.sources else []),
+    ]
+
+
+def parse(spec: ImageSpec, archives: str, releases: str, packages: str) -> Resolution:
+    """Read the three answers; ``archives`` are those of the lists that apt has read."""
+    roots: dict[str, str] = {}
+    for line in archives.splitlines():
+        label, _, uri = line.partition("|")
+        roots.setdefault(label, uri.rstrip("/"))
+    found = [
+        _package(match, roots, spec)
+        for match in map(PACKAGE.fullmatch, packages.splitlines())
+        if match is not None
+    ]
+    lock = Lock(
+        release=spec.release,
+        requested=spec.packages,
+        resolved=tuple(sorted(_dates(releases.splitlines()))),
+        packages=tuple(sorted(found, key=lambda package: package.name)),
+    )
+    return Resolution(lock, roots)
+
+
+def _dates(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pair the fields of the Release files; in each, the codename precedes the date."""
+    suite = ""
+    for line in lines:
+        field, _, value = line.partition(": ")
+        if field == "Codename":
+            suite = value
+        else:
+            yield suite, value
+
+
+def _package(match: re.Match[str], roots: Mapping[str, str], spec: ImageSpec) -> LockedPackage:
+    uri = match["uri"]
+    archive = next((label for label, root in roots.items() if uri.startswith(f"{root}/")), None)
+    if archive is None:
+        die(
+            f"apt offers {match['name']} from no archive that it has listed",
+            f"check the host's apt sources for {spec.release}",
+            status=Status.IMAGE,
+        )
+    return LockedPackage(
+        name=match["name"],
+        version=unquote(match["version"]),
+        architecture=match["architecture"],
+        archive=archive,
+        path=unquote(uri.removeprefix(f"{roots[archive]}/")),
+        size=int(match["size"]),
+        sha256=match["sha256"],
+    )
