@@ -2,6 +2,7 @@
 #
 #	make run	boot a guest, make a process privileged in it, show what it can do
 #	make test	unit tests, then the integration suites in guests
+#	make soak	start and stop 300 machines, two at once, and look for what is left
 #	make lint	style and types of the Python (C is compiled with -Werror by every build)
 #	make doctor	which engines boot on this machine, and what is missing
 #
@@ -34,6 +35,10 @@ integration: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab --lab-require svm
 
+soak: setup
+	$(BIN)/dbos-lab image
+	$(BIN)/pytest lab/suites/test_cycles.py --lab-cycles 300 -s
+
 lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -43,4 +48,4 @@ lint: setup
 clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
 
-.PHONY: help setup run doctor test unit integration lint clean
+.PHONY: help setup run doctor test unit integration soak lint clean

@@ -79,7 +79,10 @@ class Lab:
     @contextmanager
     def booted(self, profile: Profile, *, cpu: str | None = None) -> Iterator[Booted]:
         """Boot a machine and check that the kernel got the arguments the profile promises."""
-        with boot(self.config, self.image, self.engine, profile, cpu=cpu) as (machine, guest):
+        with boot(self.config, self.image, self.engine, profile, cpu=cpu, report=self.report) as (
+            machine,
+            guest,
+        ):
             check_boot_arguments(guest, profile)
             yield Booted(machine, guest, profile)
 

@@ -42,6 +42,7 @@ OPTIONS = (
     Option("image", "debian-12", "guest image: a file in images/"),
     Option("profile", "seed,stock", "boot profiles to run every test under, comma-separated"),
     Option("require", "", "comma-separated: a test that would be skipped for one of these fails"),
+    Option("cycles", "6", "how many machines test_cycles.py starts and stops"),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from lab.engine import Engine
 from lab.errors import LabError, Status
 from lab.guest import Guest
 from lab.machine import cpio
+from lab.machine.budget import machine_slot
 from lab.machine.kernel import unpacked_kernel, write_atomically
 from lab.machine.machine import Machine
 from lab.machine.rundir import sweep
@@ -54,12 +55,15 @@ def boot(
     cpu: str | None = None,
     ssh_port: int = 0,
     timeout: float = 60.0,
+    report: Callable[[str], None] = lambda _note: None,
 ) -> Iterator[tuple[Machine, Guest]]:
     """Boot a guest and log in to it; leaving the block ends it and removes its traces.
 
     If the block is left by an exception, the machine's directory is kept, with the kernel log if
-    the guest still gives it. ``timeout`` is for the way to the first login. The boot arguments
-    are *not* checked here: that is ``lab.profile.violations`` on the guest's ``/proc/cmdline``.
+    the guest still gives it. ``timeout`` is for the way to the first login; before that comes the
+    wait until the host has room for one more machine, of which ``report`` is told. The boot
+    arguments are *not* checked here: that is ``lab.profile.violations`` on the guest's
+    ``/proc/cmdline``.
     """
     sweep(config.runs)
     keys = ensure_keys(config)
@@ -76,7 +80,8 @@ def boot(
         kernel_release=image.kernel_release,
         profile=profile.name,
     )
-    with Machine(spec, config.runs) as machine:
+    slots = config.cache / "slots"
+    with machine_slot(slots, memory_mib, report=report), Machine(spec, config.runs) as machine:
         machine.wait_ready(timeout)
         write_ssh_config(keys, machine.ssh_port, machine.directory)
         with Guest(machine, keys) as guest:
