@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from lab.cache.commands import cache
 from lab.config import DEFAULT_PROFILE, Config
 from lab.crash.commands import crash
 from lab.errors import LabError, Status
@@ -62,7 +63,7 @@ def doctor(as_json: bool, require: tuple[str, ...]) -> None:
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
 
 
-for command in (image_group, crash, *LIVE_COMMANDS, *REPORT_COMMANDS):
+for command in (image_group, cache, crash, *LIVE_COMMANDS, *REPORT_COMMANDS):
     cli.add_command(command)
 
 

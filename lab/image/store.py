@@ -16,7 +16,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,6 +39,8 @@ def content_key(parts: Iterable[bytes]) -> str:
 def ensure_entry(entry: Path, fill: Callable[[Path], None], report: Report) -> None:
     """Make sure that the directory ``entry`` exists; ``fill`` writes into the path it is given."""
     if entry.is_dir():
+        with suppress(OSError):  # a cache that is only read has nothing to prune
+            os.utime(entry)  # when it was last used
         return
     with exclusive(entry, report):
         if entry.is_dir():
