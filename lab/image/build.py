@@ -61,7 +61,7 @@ class Image:
         """A few words for people: the kernel, and whether this image is the one that is locked."""
         if self.locked:
             return self.kernel_release
-        return f"{self.kernel_release}, not as locked: the mirror has moved on"
+        return f"{self.kernel_release}, not the packages of images/{self.name}.lock"
 
 
 def ensure_image(config: Config, spec: ImageSpec, report: Report, *, locked: bool = False) -> Image:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -56,11 +55,12 @@ class Pool:
     ) -> tuple[LockedPackage, ...]:
         """Fetch ``packages`` from the archives at ``roots``; return those that did not come.
 
-        What the downloader says is in ``log``.
+        What the downloader says is in ``log``. One process at a time may do this.
         """
         require_programs(DOWNLOADER)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="fetch-", dir=self.directory))
+        scratch = self.directory / "partial"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
         try:
             credentials = scratch / "netrc"
             credentials.touch(mode=0o600)

@@ -8,7 +8,6 @@ dependencies against nothing installed. No package is downloaded here.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,16 +59,19 @@ class Resolution:
     """URI of each archive's root by the archive's label, without a slash at the end."""
 
 
-def resolve(spec: ImageSpec, scratch: Path, log: Path, report: Report) -> Resolution:
-    """Ask apt; it works below the directory ``scratch``, and what it says is in ``log``."""
+def resolve(spec: ImageSpec, place: Path, log: Path, report: Report) -> Resolution:
+    """Ask apt; what it says is in ``log``.
+
+    ``place`` becomes a directory and vanishes again. The caller sees to it that nobody else uses
+    it; what a killed process left there is cleared away.
+    """
     require_programs("mmdebstrap", "apt-get", "setpriv", "unshare")
     require_containment()
     mirror = host_mirror(spec.release)
     report("reading the package lists")
-    scratch.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="resolve-", dir=scratch))
+    remove_tree(place)
     tree, temporary = place / "tree", place / "tmp"
-    temporary.mkdir()
+    temporary.mkdir(parents=True)
     try:
         status = run_logged(
             contained_here(mmdebstrap_argv(spec, mirror, tree)),

@@ -11,6 +11,7 @@ cache as the *substitute* of this very lock. ``--locked`` refuses instead, packa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -75,20 +76,24 @@ def obtain(config: Config, spec: ImageSpec, report: Report, *, locked: bool) -> 
         if gone:
             lock = _use_instead(config, spec, resolution, report)
             absent = pool.missing(lock.packages)
-            if _fetch(config, spec, absent, resolution, report):
+            if absent and _fetch(config, spec, absent, resolution, report):
                 _unreachable(config, spec, absent)
         return lock
 
 
 def refresh(config: Config, spec: ImageSpec, report: Report) -> tuple[Change, ...]:
-    """Write the checkout's lock from what the mirror has today; return what that changed."""
+    """Write the checkout's lock from what the mirror has today; return what that changed.
+
+    A lock that is damaged counts as none: to write it anew is how one gets out of that.
+    """
     path = lock_path(config.source, spec.name)
-    with exclusive(pool_of(config).directory, report):
+    before = None
+    with suppress(LabError):
         before = read_lock(path)
+    with exclusive(pool_of(config).directory, report):
         lock = _resolve(config, spec, report).lock
         path.write_text(lock.text(), encoding="utf-8")
-    empty = Lock(spec.release, (), (), ())
-    return changes(before or empty, lock)
+    return changes(before or Lock(spec.release, (), (), ()), lock)
 
 
 def _substitute(config: Config, spec: ImageSpec) -> Path:
@@ -105,13 +110,13 @@ def _use_instead(config: Config, spec: ImageSpec, resolution: Resolution, report
     partial = path.with_suffix(".partial")
     partial.write_text(resolution.lock.text(), encoding="utf-8")
     partial.rename(path)
-    report("not as locked: the mirror has moved on")
+    report(f"not the packages of images/{spec.name}.lock, but what the mirror has today")
     return resolution.lock
 
 
 def _resolve(config: Config, spec: ImageSpec, report: Report) -> Resolution:
     log = config.cache / "logs" / f"resolve-{spec.name}.log"
-    return resolve(spec, config.cache / "tmp", log, report)
+    return resolve(spec, config.cache / "resolve.partial", log, report)
 
 
 def _resolve_for(

@@ -27,6 +27,8 @@ def lab(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
     [
         (("run", "--image", "debian-21"), "debian-12"),
         (("image", "--image", "debain-12"), "debian-12"),
+        (("image", "--image", "debain-12", "build"), "debian-12"),
+        (("image", "lock", "--image", "debain-12"), "debian-12"),
         (("run", "--engine", "svm-tgc"), "svm-tcg"),
         (("doctor", "--require", "svn"), "'svm'"),
         (("rnu",), "rnu"),

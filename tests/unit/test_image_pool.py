@@ -37,7 +37,7 @@ def test_password_goes_into_a_private_file(monkeypatch: pytest.MonkeyPatch, tmp_
 
     def run_logged(argv: list[str], log: Path, **_options: Any) -> int:
         seen.extend(argv)
-        (netrc,) = tmp_path.glob("debs/fetch-*/netrc")
+        (netrc,) = tmp_path.glob("debs/partial/netrc")
         assert netrc.stat().st_mode & 0o077 == 0
         assert "password secret" in netrc.read_text()
         assert f"-oDir::Etc::netrc={netrc}" in argv

@@ -99,6 +99,12 @@ def test_lock_holds_all_packages_and_the_state_of_the_archive(
     assert refresh(config, SPEC, silent) == ()
 
 
+def test_damaged_lock_is_written_anew(config: Config, archive: FakeArchive) -> None:
+    lock_path(config.source, "tiny").write_text("damaged")
+    assert len(refresh(config, SPEC, silent)) == 4
+    assert read_lock(lock_path(config.source, "tiny")) is not None
+
+
 def test_same_lock_elsewhere_without_a_mirror_gives_the_same_image(
     config: Config, archive: FakeArchive, tmp_path: Path
 ) -> None:
@@ -150,9 +156,9 @@ def test_by_default_drift_is_followed_once_and_told(config: Config, archive: Fak
     drift(archive)
     notes: list[str] = []
     image = ensure_image(config, SPEC, notes.append)
-    assert "not as locked: the mirror has moved on" in notes
+    assert "not the packages of images/tiny.lock, but what the mirror has today" in notes
     assert not image.locked
-    assert "not as locked" in image.summary
+    assert image.summary == f"{KERNEL}, not the packages of images/tiny.lock"
     assert b"lib/librarytwo" in image.initramfs.read_bytes()
     shutil.rmtree(archive.root)
     assert ensure_image(config, SPEC, silent) == find_image(config, SPEC) == image
