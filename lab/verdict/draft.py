@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from lab.verdict.frames import culprit, function_on, plain_name
+from lab.verdict.frames import culprit, function_on, function_perhaps_on, plain_name
 from lab.verdict.patterns import Family, Role, is_consequence, panic_title
 from lab.verdict.report import Kind, Report
 
@@ -20,7 +20,7 @@ _MAX_LINES = 4000
 _MAX_FOREIGN = 20
 """Other lines in a row that end a report; lockdep's explanations are 15 without an address."""
 _NEXT_LINES = 3
-"""Lines within which something directly follows, others between them allowed for."""
+"""Foreign lines between two of which the second directly follows the first."""
 _KEPT_FIRST = 300
 _KEPT_LAST = 40
 """Lines of text kept of a longer report."""
@@ -33,6 +33,8 @@ _PART = re.compile(
     r"RIP: |Call Trace:|CPU: \d+ |Modules linked in:|Hardware name:|Code: |[DEC]?R[A-Z0-9]{1,2}: "
     r"|[CFD]S: |PKRU: |---\[ |</?(?:TASK|IRQ|NMI|SOFTIRQ|ENTRY_TRAMPOLINE|#DF)>|#PF: |PGD |Oops"
     r"|(?:\[<[0-9a-f]+>\] )?(?:\? )?[A-Za-z_][\w.$]*\+0x[0-9a-f]+/0x|.*, at: |task:|Workqueue: "
+    r"|(?:Object|Redzone|Padding|Bytes b4) +[0-9a-f]+: |(?:Slab|Object) 0x|Allocated in |Freed in "
+    r"|FIX |Disabling lock debugging|-{20,}|={20,}"
     r"|Sending NMI|NMI backtrace|Task dump|Stack:|rcu: |Kernel Offset|Kernel panic|note: |<Tainted"
 )
 """Lines that only reports have."""
@@ -51,11 +53,11 @@ class Draft:
         self._roles = {family.role}
         self._body = False
         self._functions: list[str] = []
+        self._perhaps: list[str] = []
         self._first: list[str] = []
         self._last: deque[str] = deque(maxlen=_KEPT_LAST + _MAX_FOREIGN)
         self._lines = 0
         self._foreign = 0
-        self._ended = False
         self._note(family, match)
 
     def takes(self, family: Family, match: re.Match[str]) -> bool:
@@ -76,9 +78,9 @@ class Draft:
     def add(self, message: str) -> bool:
         """Take a line; tell whether the report is still open."""
         self._body = self._body or _BODY.match(message) is not None
-        function = function_on(message)
-        if function and len(self._functions) < _MAX_FUNCTIONS:
-            self._functions.append(function)
+        for names, find in ((self._functions, function_on), (self._perhaps, function_perhaps_on)):
+            if len(names) < _MAX_FUNCTIONS and (name := find(message)):
+                names.append(name)
         until = self._family.until
         begun_here = self._lines == 0
         self._lines += 1
@@ -90,9 +92,14 @@ class Draft:
             return False
         return self._foreign < _MAX_FOREIGN and self._lines < _MAX_LINES
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether anybody could have written it: vague words, and no function of the kernel."""
+        return self._family.vague and not self._functions
+
     def report(self) -> Report:
         """Return what has been learnt."""
-        where = culprit(self._functions)
+        where = culprit(self._functions or self._perhaps)
         if self._family.role is Role.PANIC:
             title = panic_title(self.panic)
         else:
@@ -102,17 +109,15 @@ class Draft:
         return Report(self.kind, title, where, self._text(), self._offset, self.panic)
 
     def _continues(self, family: Family, match: re.Match[str]) -> bool:
-        if self.panic:
-            return False
         if family.role is Role.PANIC:
             return is_consequence(match["reason"], self.kind)
         if family.role is Role.CONCLUSION:
             return self.kind is family.kind
         joins = {
-            # Two processors may open before either goes on; and usercopy and list debugging
-            # speak before they BUG().
+            # Two processors may open before either goes on; and usercopy, list and slab debugging
+            # speak before they BUG() or WARN().
             Role.OPENING: self._roles == {Role.OPENING}
-            or (self._roles == {Role.PREFACE} and self._lines <= _NEXT_LINES),
+            or (self._roles == {Role.PREFACE} and self._foreign <= _NEXT_LINES),
             Role.PREFACE: self._roles == {Role.OPENING},
             Role.HEADLINE: self._roles <= {Role.OPENING, Role.PREFACE},
             Role.BANNER: Role.BANNER not in self._roles

@@ -11,6 +11,7 @@ FUNCTION = r"(?P<at>[A-Za-z_][\w.$]*)\+0x[0-9a-f]+/0x[0-9a-f]+"
 
 _RIP = re.compile(rf"RIP: [0-9a-f]{{4}}:{FUNCTION}")
 _FRAME = re.compile(rf"\s*(?:\[<[0-9a-f]+>\] )?{FUNCTION}")
+_LEFT_ON_STACK = re.compile(rf"\s*(?:\[<[0-9a-f]+>\] )?\? {FUNCTION}")
 _LOCK_TAKEN_AT = re.compile(rf".*, at: {FUNCTION}")
 _COMPILER_SUFFIX = re.compile(r"\.(?:constprop|isra|part|cold|llvm)\b.*")
 
@@ -20,10 +21,10 @@ _BYSTANDERS = {
         | report_bug | handle_bug | handle_stack_overflow | (__)?die(_addr|_body)? | v?panic
         | oops_(begin|end|exit) | nmi_panic\w* | check_panic_on_warn | do_error_trap | do_trap
         | exc_\w+ | asm_\w+ | do_user_addr_fault | page_fault_oops | (__)?bad_area\w*
-        | kernelmode_fixup_or_oops | ex_handler_\w+ | \w+_return_thunk | __x86_\w+
+        | kernelmode_fixup_or_oops | ex_handler_\w+ | \w+_return_thunk | srso_\w+ | __x86_\w+
         | __schedule_bug | _*might_(resched|sleep)\w* | lockdep_\w+ | (__)?lock_(acquire|release)\w*
         | print_(circular|usage|deadlock|bad|irq|unlock|address|report|trailer|section|cpu)\w*
-        | check_(noncircular|prev_add|deadlock|heap_object|canary\w*) | validate_chain
+        | (__)?check_(noncircular|prev_add|deadlock|heap_object|canary\w*) | validate_chain
         | check_bytes_and_report | check_object | object_err | (__)?slab_(err|bug|pad_check|fix)\w*
         | free_debug_processing | alloc_debug_processing | free_to_partial_list | init_object
         | free_consistency_checks | on_freelist | list_slab_objects | (__)?check_object_size
@@ -69,15 +70,24 @@ def plain_name(symbol: str) -> str:
 
 
 def function_on(message: str) -> str:
-    """Return the function that this line of a report names, empty if it names none for certain.
+    """Return the function that this line of a report names for certain, empty if it names none.
 
-    That is the instruction pointer, if it was in the kernel, or a frame. Frames with a question
-    mark were only found on the stack and may be left over from an earlier call.
+    That is the instruction pointer, if it was in the kernel, or a frame, or where a lock is taken.
     """
     for pattern in (_RIP, _FRAME, _LOCK_TAKEN_AT):
         if found := pattern.match(message):
             return plain_name(found["at"])
     return ""
+
+
+def function_perhaps_on(message: str) -> str:
+    """Return the function of a frame with a question mark, empty if the line is none.
+
+    Its address was found on the stack and may be left over from an earlier call; there is nothing
+    better of a task that was interrupted on another processor.
+    """
+    found = _LEFT_ON_STACK.match(message)
+    return plain_name(found["at"]) if found else ""
 
 
 def culprit(functions: Iterable[str]) -> str:

@@ -104,7 +104,8 @@ def render(records: Iterable[Record]) -> str:
 
 def complaints(records: Iterable[Record]) -> tuple[Report, ...]:
     """Return the complaints in the kernel's own messages."""
-    return scan(render(r for r in records if r.facility == _KERNEL).encode())
+    own = render(record for record in records if record.facility == _KERNEL)
+    return scan(own.encode(), kernel_only=True)
 
 
 def without_quotations(console: Iterable[Report], records: Iterable[Record]) -> tuple[Report, ...]:

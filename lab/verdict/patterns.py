@@ -41,7 +41,7 @@ class Family:
     a message; its groups fill ``title``, and its group ``at``, if any, names the function.
     ``placed`` is whether the title ends in "in FUNCTION". ``until`` matches the last line of the
     report where the kernel marks it; up to there everything belongs to it. A ``vague`` row is
-    believed only on a line with a time stamp, which user space's own output does not have.
+    believed only if a kernel's stack trace follows, or where only the kernel can have written.
     """
 
     kind: Kind
@@ -190,12 +190,20 @@ FAMILIES = (
         b"BUG ",
         _rx(r"BUG [\w\-]+ \((?:Not tainted|Tainted: .*?)\): (?P<what>.+?)(?: in | on |$)"),
         "SLUB: {what}",
+        Role.PREFACE,
     ),
     Family(
         Kind.MEMORY,
         b"BUG: ",
         _rx(r"BUG: Bad page (?P<what>state|map|cache) in process (?P<comm>.+?)(?:  |$)"),
         "bad page {what} in process {comm}",
+        placed=False,
+    ),
+    Family(
+        Kind.MEMORY,
+        b"BUG: ",
+        _rx(r"BUG: (?P<what>Bad rss-counter state|non-zero pgtables_bytes) "),
+        "{what}",
         placed=False,
     ),
     Family(
@@ -308,11 +316,9 @@ HARMLESS = (
 rather than weaken a pattern."""
 
 
-def recognise(message: str, *, stamped: bool) -> tuple[Family, re.Match[str]] | None:
+def recognise(message: str) -> tuple[Family, re.Match[str]] | None:
     """Return the family whose complaint begins with this message, and how it matched."""
     for family in FAMILIES:
-        if family.vague and not stamped:
-            continue
         if match := family.start.match(message):
             if family.vague and any(row.start.match(message) for row in HARMLESS):
                 return None

@@ -32,9 +32,14 @@ _PREFIX = re.compile(
 
 
 class Scanner:
-    """Finds reports in a stream that arrives in arbitrary pieces."""
+    """Finds reports in a stream that arrives in arbitrary pieces.
 
-    def __init__(self) -> None:
+    ``kernel_only`` says that nothing but the kernel can have written the stream. A console is not
+    like that: there, vague words without a stack trace are taken for somebody else's.
+    """
+
+    def __init__(self, *, kernel_only: bool = False) -> None:
+        self._kernel_only = kernel_only
         self._held = b""  # the beginning of a line whose end is to come
         self._offset = 0  # of _held in the stream
         self._draft: Draft | None = None
@@ -92,7 +97,7 @@ class Scanner:
         seconds = float(stamp.strip("[]")) if stamp else None
         message = line[prefix.end() :] if prefix is not None else line
         reports: list[Report] = []
-        found = recognise(message, stamped=stamp is not None) if suspicious else None
+        found = recognise(message) if suspicious else None
         if found is not None and not self._after_panic(seconds):
             family, match = found
             if self._draft is None or not self._draft.takes(family, match):
@@ -117,12 +122,13 @@ class Scanner:
         return False
 
     def _close(self) -> list[Report]:
-        reports = [self._draft.report()] if self._draft is not None else []
-        self._draft = None
-        return reports
+        draft, self._draft = self._draft, None
+        if draft is None or (draft.doubtful and not self._kernel_only):
+            return []
+        return [draft.report()]
 
 
-def scan(data: bytes) -> tuple[Report, ...]:
+def scan(data: bytes, *, kernel_only: bool = False) -> tuple[Report, ...]:
     """Return all reports of a complete stream, in their order."""
-    scanner = Scanner()
+    scanner = Scanner(kernel_only=kernel_only)
     return (*scanner.feed(data), *scanner.finish())

@@ -92,7 +92,8 @@ def test_what_user_space_quotes_on_the_console_is_dropped_and_the_kernels_words_
 def test_the_guest_command_stops_at_its_own_mark(tmp_path: Path) -> None:
     fifo = tmp_path / "kmsg"
     os.mkfifo(fifo)
-    script = read_command("fresh").replace(">/dev/kmsg", ">/dev/null")
+    written = tmp_path / "written"
+    script = read_command("fresh").replace(">/dev/kmsg", f">>{written}")
     mark = "15,3,0,-;dbos-lab: end of the kernel log fresh"
     stale = mark.replace("fresh", "stale")
     quoted = f"6,2,0,-;echo {mark}"
@@ -109,3 +110,4 @@ def test_the_guest_command_stops_at_its_own_mark(tmp_path: Path) -> None:
     finally:
         os.close(end_open)
     assert done.stdout.splitlines() == [stale, quoted, mark]
+    assert written.read_text().splitlines() == ["<15>dbos-lab: end of the kernel log fresh"] * 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from lab.verdict.frames import culprit, is_bystander
-from lab.verdict.patterns import FAMILIES, TRIGGER, recognise
+from lab.verdict.patterns import FAMILIES, TRIGGER
 from lab.verdict.scanner import scan
 
 HAND_WRITTEN = {
@@ -42,6 +42,9 @@ Call Trace:
  kasan_check_range+0x10c/0x1c0
  memcpy+0x39/0x60
  zoo_copy+0x2c/0x40 [zoo]
+""",
+    "Bad rss-counter state": """
+BUG: Bad rss-counter state mm:0000000012345678 type:MM_ANONPAGES val:1
 """,
     "UBSAN: array-index-out-of-bounds in zoo_index": """
 ================================================================================
@@ -252,18 +255,30 @@ def stamped(text: str) -> bytes:
 
 @pytest.mark.parametrize("title", HAND_WRITTEN)
 def test_a_hand_written_sample_gets_its_title(title: str) -> None:
-    assert [report.title for report in scan(stamped(HAND_WRITTEN[title]))] == [title]
+    sample = stamped(HAND_WRITTEN[title])
+    for kernel_only in (False, True):
+        assert [report.title for report in scan(sample, kernel_only=kernel_only)] == [title]
+
+
+def test_a_report_ends_where_the_kernel_marks_its_end() -> None:
+    (report,) = scan(stamped(HAND_WRITTEN["KASAN: slab-use-after-free in zoo_use"]))
+    assert report.text.endswith("zoo_alloc+0x20/0x30 [zoo]\n" + 66 * "=")
 
 
 @pytest.mark.parametrize("line", HARMLESS)
 def test_what_only_sounds_like_a_complaint_is_none(line: str) -> None:
-    assert scan(stamped(line)) == ()
-    assert scan(line.encode()) == ()
+    trace = "\nCall Trace:\n zoo_write+0xbe/0x110 [zoo]\n"
+    for text in (line, line + trace):
+        assert scan(stamped(text), kernel_only=True) == ()
+        assert scan(text.encode()) == ()
 
 
-def test_vague_words_count_only_where_the_kernel_wrote_them() -> None:
-    assert recognise("WARNING: of any kind", stamped=True) is not None
-    assert recognise("WARNING: of any kind", stamped=False) is None
+def test_vague_words_count_only_where_the_kernel_must_have_written_them() -> None:
+    words = "WARNING: of any kind\n"
+    trace = "Call Trace:\n zoo_write+0xbe/0x110 [zoo]\n"
+    assert scan(stamped(words)) == ()
+    assert [r.title for r in scan(stamped(words), kernel_only=True)] == ["WARNING: of any kind"]
+    assert [r.title for r in scan(stamped(words + trace))] == ["WARNING: of any kind in zoo_write"]
 
 
 def test_the_search_misses_no_line_that_a_family_would_recognise() -> None:

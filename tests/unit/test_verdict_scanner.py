@@ -101,6 +101,14 @@ def test_an_oops_and_the_panic_it_leads_to_are_one_report() -> None:
     assert report.panic == "Fatal exception"
 
 
+def test_a_few_other_lines_in_between_do_not_end_a_report() -> None:
+    few = "".join(NOISE.splitlines(keepends=True)[:15])
+    oops = OOPS.format(at="zoo_null")
+    (report,) = scan(console(oops, few, PANIC.format(why="Fatal exception")))
+    assert report.panic == "Fatal exception"
+    assert len(scan(console(oops, NOISE, PANIC.format(why="Fatal exception")))) == 2
+
+
 def test_a_panic_for_a_reason_of_its_own_is_another_report() -> None:
     stream = console(WARN.format(at="zoo_warn"), PANIC.format(why="the zoo panics"))
     assert titles(stream) == ["WARNING in zoo_warn", "Kernel panic: the zoo panics"]
@@ -130,6 +138,23 @@ def test_a_report_is_returned_as_soon_as_enough_other_lines_came() -> None:
     assert scanner.open
     assert [r.title for r in scanner.feed(console(NOISE))] == ["WARNING in zoo_warn"]
     assert not scanner.open
+
+
+def test_a_frame_left_on_the_stack_counts_only_if_there_is_no_other() -> None:
+    stall = "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\nCall Trace:\n"
+    left = " ? srso_return_thunk+0x5/0x10\n ? zoo_reader+0x4c/0x70 [zoo]\n"
+    assert titles(console(stall, left)) == ["RCU stall in zoo_reader"]
+    assert titles(console(stall, left, " zoo_write+0x1/0x2\n")) == ["RCU stall in zoo_write"]
+
+
+def test_a_warning_in_the_slab_debugger_belongs_to_what_it_found() -> None:
+    found = "BUG zoo (Tainted: G           OE     ): Object corrupt\nFreed in zoo_free+0x1/0x2\n"
+    where = " zoo_slab+0x80/0xc0 [zoo]\n"
+    dump = "Object   0000000081993bf4: 6b 6b 6b 6b 6b 6b 6b 6b  kkkkkkkk\n" * 8
+    stream = console(found, where, dump, WARN.format(at="object_err"))
+    assert titles(stream) == ["SLUB: Object corrupt in zoo_slab"]
+    own = console(found, where, "Call Trace:\n", where, WARN.format(at="zoo_warn"))
+    assert titles(own) == ["SLUB: Object corrupt in zoo_slab", "WARNING in zoo_warn"]
 
 
 def test_the_headers_of_two_processors_between_each_other() -> None:
