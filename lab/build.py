@@ -11,12 +11,12 @@ from __future__ import annotations
 import fnmatch
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.config import Config
+from lab.deadline import Deadline
 from lab.errors import Status, die
 from lab.image.build import Image
 from lab.image.contain import (
@@ -28,17 +28,16 @@ from lab.image.contain import (
     tool_environment,
 )
 from lab.image.store import Report, content_key, ensure_entry, full_disk
+from lab.tool import run_tool
 
-COMPONENTS = ("kern", "libdbos", "tests/guest")
-"""Directories with a makefile each, in the order in which they are built."""
-MODULE = "kern/dune.ko"
-PROGRAMS = "tests/guest/bin"
 PRODUCTS = (
     *("*.o", "*.o.d", "*.d", "*.a", "*.so", "*.ko", "*.mod", "*.mod.c", "*.pyc", "*~"),
     *("Module.symvers", "modules.order", "bin", "build", "__pycache__", ".*"),
 )
 """Names, of files or directories, that are made from sources and so are none."""
 MARK = "lab: building "
+COMPILE_SECONDS = 900.0
+"""All components; a busy host needs one minute."""
 ENTER_TREE = r"""
 tree=$1 source=$2
 mount --bind "$tree" "$tree"
@@ -58,6 +57,20 @@ exec chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
 
 
 @dataclass(frozen=True)
+class Bundle:
+    """What is built together and cached as one entry: paths in the checkout."""
+
+    components: tuple[str, ...]
+    """Directories with a makefile each, in the order in which they are built."""
+    module: str
+    programs: str
+    """The directory in which the last of the makefiles puts programs."""
+
+
+DBOS = Bundle(("kern", "libdbos", "lab/agent", "tests/guest"), "kern/dune.ko", "tests/guest/bin")
+
+
+@dataclass(frozen=True)
 class Artefacts:
     """What was built. ``directory`` has the layout of the checkout."""
 
@@ -66,10 +79,14 @@ class Artefacts:
     programs: tuple[Path, ...]
 
 
-def build_guest_programs(config: Config, image: Image, report: Report) -> Artefacts:
-    """Return the artefacts for ``image``, built first if the cache lacks them."""
-    sources = {path: (config.source / path).read_bytes() for path in source_files(config.source)}
-    for component in COMPONENTS:
+def build_guest_programs(
+    config: Config, image: Image, report: Report, bundle: Bundle = DBOS
+) -> Artefacts:
+    """Return the artefacts of ``bundle`` for ``image``, built first if the cache lacks them."""
+    sources = {
+        path: (config.source / path).read_bytes() for path in source_files(config.source, bundle)
+    }
+    for component in bundle.components:
         if f"{component}/Makefile" not in sources:
             die(
                 f"{config.source / component} has no Makefile",
@@ -89,22 +106,22 @@ def build_guest_programs(config: Config, image: Image, report: Report) -> Artefa
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)  # what was hashed, even if the file changed since
             shutil.copymode(config.source / path, target)
-        _compile(image, partial, log, report)
-        _check_module(partial / MODULE, image)
-        if not _programs(partial):
+        _compile(image, bundle, partial, log, report)
+        _check_module(partial, bundle.module, image)
+        if not _programs(partial / bundle.programs):
             die(
-                f"tests/guest was built, but left no program in {PROGRAMS}",
-                "check tests/guest/Makefile",
+                f"{bundle.components[-1]} was built, but left no program in {bundle.programs}",
+                f"check {bundle.components[-1]}/Makefile",
                 status=Status.BUILD,
             )
 
     ensure_entry(entry, fill, report)
-    return Artefacts(entry, entry / MODULE, _programs(entry))
+    return Artefacts(entry, entry / bundle.module, _programs(entry / bundle.programs))
 
 
-def source_files(root: Path) -> Iterator[str]:
-    """Yield the sources of all components, relative to ``root``, in a fixed order."""
-    for component in COMPONENTS:
+def source_files(root: Path, bundle: Bundle = DBOS) -> Iterator[str]:
+    """Yield the sources of the bundle, relative to ``root``, in a fixed order."""
+    for component in bundle.components:
         for directory, directories, files in os.walk(root / component):
             directories[:] = sorted(name for name in directories if not _is_product(name))
             for name in sorted(files):
@@ -117,19 +134,19 @@ def _is_product(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in PRODUCTS)
 
 
-def build_argv(image: Image, source: Path, jobs: int) -> list[str]:
+def build_argv(image: Image, bundle: Bundle, source: Path, jobs: int) -> list[str]:
     """Build the command line that compiles the copy of the sources at ``source``; needs root."""
     headers = f"/lib/modules/{image.kernel_release}/build"
     make = f"make --no-print-directory -j{jobs}"
     script = "; ".join(
         f"echo '{MARK}{component}'; {make} -C /src/{component} KDIR={headers}"
-        for component in COMPONENTS
+        for component in bundle.components
     )
     enter = ["sh", "-ec", ENTER_TREE, "enter-tree", str(image.toolchain), str(source)]
     return [*enter, "sh", "-ec", script]
 
 
-def _compile(image: Image, source: Path, log: Path, report: Report) -> None:
+def _compile(image: Image, bundle: Bundle, source: Path, log: Path, report: Report) -> None:
     require_programs("setpriv", "unshare", "mount", "chroot", "modinfo")
     require_containment()
     begun: list[str] = []
@@ -141,9 +158,10 @@ def _compile(image: Image, source: Path, log: Path, report: Report) -> None:
 
     jobs = len(os.sched_getaffinity(0))
     status = run_logged(
-        contained_here(build_argv(image, source, jobs)),
+        contained_here(build_argv(image, bundle, source, jobs)),
         log,
         environment=tool_environment(),
+        deadline=Deadline.after(COMPILE_SECONDS, "compiling"),
         on_line=note,
     )
     if status == 0:
@@ -166,28 +184,29 @@ def _compile(image: Image, source: Path, log: Path, report: Report) -> None:
     )
 
 
-def _check_module(module: Path, image: Image) -> None:
+def _check_module(directory: Path, module: str, image: Image) -> None:
     """Die unless the guest's kernel will take the module: a mismatch shows only at insmod."""
-    if not module.is_file():
-        die(f"kern was built, but left no {MODULE}", "check kern/Makefile", status=Status.BUILD)
-    done = subprocess.run(
-        ["modinfo", "--field", "vermagic", str(module)],
-        env=tool_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    component = Path(module).parent
+    if not (directory / module).is_file():
+        die(
+            f"{component} was built, but left no {module}",
+            f"check {component}/Makefile",
+            status=Status.BUILD,
+        )
+    argv = ["modinfo", "--field", "vermagic", str(directory / module)]
+    done = run_tool(argv, environment=tool_environment())
     built_for = done.stdout.split(" ", 1)[0].strip()
     if built_for != image.kernel_release:
         die(
-            f"{MODULE} was built for kernel {built_for or '(unknown)'}, "
+            f"{module} was built for kernel {built_for or '(unknown)'}, "
             f"but the guest runs {image.kernel_release}",
-            "check KDIR in kern/Makefile",
+            f"check KDIR in {component}/Makefile",
             status=Status.BUILD,
             detail=done.stderr,
         )
 
 
 def _programs(directory: Path) -> tuple[Path, ...]:
-    found = (directory / PROGRAMS).glob("*")
-    return tuple(sorted(path for path in found if os.access(path, os.X_OK) and path.is_file()))
+    return tuple(
+        sorted(path for path in directory.glob("*") if os.access(path, os.X_OK) and path.is_file())
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab import build
-from lab.build import MARK, Artefacts, build_argv, build_guest_programs, source_files
+from lab.build import DBOS, MARK, Artefacts, build_argv, build_guest_programs, source_files
 from lab.config import Config
 from lab.errors import LabError, Status
 from lab.image.build import Image
@@ -24,6 +24,8 @@ SOURCES = (
     "kern/uapi/dune.h",
     "libdbos/Makefile",
     "libdbos/src/init.c",
+    "lab/agent/Makefile",
+    "lab/agent/agent.c",
     "tests/guest/Makefile",
     "tests/guest/hello.c",
 )
@@ -142,11 +144,11 @@ def test_changed_or_new_source_builds_anew(
 
 
 def test_command_enters_the_tree_and_uses_its_headers(image: Image) -> None:
-    argv = build_argv(image, Path("/copy"), 3)
+    argv = build_argv(image, DBOS, Path("/copy"), 3)
     assert argv[argv.index("enter-tree") + 1 :][:2] == [str(image.toolchain), "/copy"]
     script = argv[-1]
     headers = f"KDIR=/lib/modules/{RELEASE}/build"
-    order = [f"make --no-print-directory -j3 -C /src/{name} {headers}" for name in build.COMPONENTS]
+    order = [f"make --no-print-directory -j3 -C /src/{name} {headers}" for name in DBOS.components]
     positions = [script.index(command) for command in order]
     assert positions == sorted(positions)
 
