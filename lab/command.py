@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A shell command in the guest: how it is wrapped, followed to its end, and killed."""
+"""A shell command in the guest: followed to its end, or to its deadline, or to the guest's."""
 
 from __future__ import annotations
 
 import contextlib
 import select
-import shlex
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import paramiko
 
+from lab.deadline import Deadline, Limits
 from lab.errors import LabError, Status, die
+from lab.job import split_session
+from lab.pulse import CONNECTION_ERRORS, Pulse
 
 POLL = 0.1
 """Seconds between two looks at whether the machine still lives, while a command is silent."""
-
-CONNECTION_ERRORS = (paramiko.SSHException, EOFError, OSError)
-"""What paramiko raises when the other side is gone."""
 
 _CHUNK = 1 << 18
 _JOIN_TIMEOUT = 2.0
@@ -43,17 +42,14 @@ class Result:
 
 
 class CommandTimeoutError(LabError):
-    """A command did not end in time; ``result`` has its output so far.
+    """A command did not end in time, in a guest that is well; ``result`` has its output so far."""
 
-    The status is ``FAILED`` if it could be killed and ``LOST`` if the guest hangs as well.
-    """
-
-    def __init__(self, result: Result, timeout: float, outcome: Outcome) -> None:
+    def __init__(self, result: Result, deadline: Deadline, outcome: Outcome) -> None:
         super().__init__(
-            f"{brief(result.command)} did not end within {timeout:g} s in the guest; "
+            f"{brief(result.command)} did not end within {deadline.seconds:g} s in the guest; "
             f"{outcome.words}.",
             "see its last output below; a longer timeout may be all it needs",
-            status=Status.FAILED if outcome.guest_answers else Status.LOST,
+            status=Status.FAILED,
             detail=tail(result.stdout) + tail(result.stderr),
         )
         self.result = result
@@ -71,6 +67,10 @@ class Host(Protocol):
     """The machine a command runs on, as far as it matters here."""
 
     @property
+    def limits(self) -> Limits:
+        """How long it may take."""
+
+    @property
     def alive(self) -> bool:
         """Whether it still runs."""
 
@@ -82,6 +82,12 @@ class Host(Protocol):
 
     def unresponsive(self, sentence: str) -> LabError:
         """Describe what it does not do."""
+
+    def stuck(self) -> bool:
+        """Whether no processor of it can be interrupted at this moment."""
+
+    def hung(self, sentence: str) -> LabError:
+        """Examine it, because it gives no sign of life."""
 
 
 class Command:
@@ -95,13 +101,14 @@ class Command:
         text: str,
         channel: paramiko.Channel,
         host: Host,
-        kill_session: Callable[[int | None], Outcome],
+        kill: Callable[[int | None], Outcome] | None,
         release: Callable[[bool], None],
     ) -> None:
         self.text = text
         self._channel = channel
         self._host = host
-        self._kill_session = kill_session
+        # Told the id of the command's session, if that is known. None: one that is only given up.
+        self._kill = kill
         self._release = release  # told once whether the connection is as good as new
         self._released = False
         self._begun = time.monotonic()
@@ -128,11 +135,13 @@ class Command:
         else:
             self._channel.shutdown_write()
 
-    def wait(self, timeout: float, *, check: bool = False) -> Result:
+    def wait(self, timeout: float | None = None, *, check: bool = False) -> Result:
         """Wait for the end of the command and of its output, as described at ``Guest.run``."""
+        limit = self._host.limits.command if timeout is None else timeout
+        deadline = Deadline.after(limit, brief(self.text))
         ended = False
         try:
-            ended = self._collect(time.monotonic() + timeout)
+            ended = self._collect(deadline)
             status = self._channel.recv_exit_status() if ended else -1
             if ended and status < 0:  # the wrapper always sends one
                 ended = False
@@ -145,7 +154,7 @@ class Command:
         seconds = time.monotonic() - self._begun
         result = Result(self.text, status, stdout, b"".join(self._stderr), seconds)
         if not ended:
-            raise self._overdue(result, timeout, session)
+            self._overdue(result, deadline, session)
         if check and status != 0:
             die(
                 f"{brief(self.text)} ended with status {status} in the guest.",
@@ -159,13 +168,15 @@ class Command:
         """Let go of the command; it is not killed. Harmless when it has ended."""
         self._let_go(in_order=False)
 
-    def _overdue(self, result: Result, timeout: float, session: int | None) -> CommandTimeoutError:
-        """Kill the command; describe what happened. A guest that hangs as well is kept."""
-        error = CommandTimeoutError(result, timeout, self._kill_session(session))
-        if error.status is Status.LOST:
-            lost = self._host.unresponsive(error.message)
-            error.hint, error.detail = lost.hint, error.detail + lost.detail
-        return error
+    def _overdue(self, result: Result, deadline: Deadline, session: int | None) -> NoReturn:
+        """Kill the command and say so; or find by the way that it is the guest that hangs."""
+        outcome = self._kill(session) if self._kill is not None else Outcome("it was given up")
+        overdue = CommandTimeoutError(result, deadline, outcome)
+        if outcome.guest_answers:
+            raise overdue
+        if not self._host.alive:
+            raise self._host.lost(f"when {brief(self.text)} was to be killed") from overdue
+        raise self._host.hung(overdue.message.rstrip(".")) from overdue
 
     def _let_go(self, *, in_order: bool) -> None:
         if self._released:
@@ -179,33 +190,39 @@ class Command:
         if self._feeder is not None:
             self._feeder.join(_JOIN_TIMEOUT)
 
-    def _collect(self, deadline: float) -> bool:
+    def _collect(self, deadline: Deadline) -> bool:
         """Read both streams as they come; tell whether the command ended before the deadline.
 
         Both count against one SSH window: a reader that waits on one while the other fills it
         stops the command for ever. So whatever is there is taken, whichever it is.
         """
         channel = self._channel
+        pulse = Pulse(channel.get_transport(), self._host)
         poll = select.poll()
         poll.register(channel.fileno(), select.POLLIN)
         while True:
             # Asked before the streams are emptied: what came before the end is then all read.
             ended = channel.exit_status_ready() and (channel.eof_received or channel.closed)
-            self._take()
+            heard = self._take()
             if ended:
                 return True
             if not self._host.alive:
                 raise EOFError("the machine ended")
-            left = min(deadline - time.monotonic(), POLL)
-            if left <= 0:
+            if deadline.passed:
                 return False
-            poll.poll(1000 * left)
+            if pulse.look(heard=heard):
+                silence = f"gave no sign of life for {pulse.silent:.0f} s"
+                raise self._host.hung(f"The guest {silence} while it ran {brief(self.text)}")
+            poll.poll(1000 * min(deadline.left(), POLL))
 
-    def _take(self) -> None:
+    def _take(self) -> bool:
+        """Take what has come; tell whether anything has."""
+        before = len(self._stdout) + len(self._stderr)
         while self._channel.recv_ready():
             self._stdout.append(self._channel.recv(_CHUNK))
         while self._channel.recv_stderr_ready():
             self._stderr.append(self._channel.recv_stderr(_CHUNK))
+        return len(self._stdout) + len(self._stderr) > before
 
 
 def broken(host: Host, when: str, error: BaseException) -> LabError:
@@ -217,46 +234,6 @@ def broken(host: Host, when: str, error: BaseException) -> LabError:
 
 def _reason(error: BaseException) -> str:
     return str(error).rstrip(". ") or "it was closed"
-
-
-def in_own_session(command: str) -> str:
-    """Wrap a command so that all it starts can be found again and killed.
-
-    It runs in a session of its own and tells the session's id as the first line of its output: no
-    file, no second round trip. The outer shell stays (``exit``) to turn a death by signal into a
-    status; sent as a signal over SSH, paramiko would drop it.
-    """
-    return f"setsid sh -c {shlex.quote(f'echo $$;{chr(10)}{command}')}; exit $?"
-
-
-def split_session(stdout: bytes) -> tuple[int | None, bytes]:
-    """Separate the session id from a wrapped command's own output."""
-    first, newline, rest = stdout.partition(b"\n")
-    if newline and first.isdigit():
-        return int(first), rest
-    return None, stdout
-
-
-def killing(session: int) -> str:
-    """Build the command that kills every process of a session; status 0 once none is left.
-
-    A process that made a session of its own (a daemon) is not among them.
-
-    It reads ``/proc/PID/stat`` only: that never waits for a lock of the process looked at, which a
-    process stuck in a broken kernel module may hold for ever. Shell built-ins only, in rounds,
-    for processes that fork meanwhile. Zombies count as gone.
-    """
-    return f"""for round in 1 2 3 4 5 6 7 8 9 10; do
-  left=
-  for stat in /proc/[0-9]*/stat; do
-    read -r line 2>/dev/null < "$stat" || continue
-    pid=${{line%% *}}; set -- ${{line##*) }}
-    [ "$4" = {session} ] && [ "$1" != Z ] && left="$left $pid"
-  done
-  [ -z "$left" ] && exit 0
-  kill -KILL $left 2>/dev/null
-  [ $round -gt 2 ] && sleep 0.1
-done; exit 1"""
 
 
 def brief(command: str) -> str:

@@ -58,6 +58,14 @@ class Console:
         self.path = path
         self._offset = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes that were written so far."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def read_new(self) -> bytes:
         """Everything that was written since the last call; empty if there is no file yet."""
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from lab.build import Artefacts
 from lab.crash.symbols import note_modules, note_sections, sections_command
 from lab.errors import Status, die
 from lab.guest import Guest
+from lab.tool import run_tool
 
 DIRECTORY = PurePosixPath("/lab")
 """Where everything the lab brings lies in the guest, in one flat directory."""
@@ -42,18 +42,13 @@ def copy(guest: Guest, files: Sequence[Path]) -> None:
     command = f"mkdir -p {DIRECTORY} && exec tar x -C {DIRECTORY}"
     with tempfile.TemporaryDirectory(prefix="dbos-lab-") as scratch:
         lean = [stripped(file, Path(scratch)) if file.suffix == ".ko" else file for file in files]
-        guest.run(command, input=tar_stream(lean), timeout=120, check=True)
+        guest.run(command, input=tar_stream(lean), check=True)
 
 
 def stripped(module: Path, directory: Path) -> Path:
     """Write a copy of a module without debug information to ``directory``."""
     copy_ = directory / module.name
-    done = subprocess.run(
-        ["strip", "--strip-debug", "-o", str(copy_), str(module)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_tool(["strip", "--strip-debug", "-o", copy_, module])
     if done.returncode != 0:
         die(
             f"The module {module} cannot be stripped of its debug information.",
@@ -86,7 +81,7 @@ def load_module(guest: Guest, module: PurePosixPath, *parameters: str) -> None:
     name = module_name(module)
     insmod = " ".join(("insmod", str(module), *parameters))
     # In the same round trip, where it now is: a guest that has died cannot be asked.
-    loaded = guest.run(f"{insmod} && {{ {sections_command(name)}; true; }}", timeout=60)
+    loaded = guest.run(f"{insmod} && {{ {sections_command(name)}; true; }}")
     if loaded.status != 0:
         die(
             f"The module {module.name} did not load: {_reason(loaded.stderr)}.",
@@ -99,7 +94,7 @@ def load_module(guest: Guest, module: PurePosixPath, *parameters: str) -> None:
 
 def unload_module(guest: Guest, module: PurePosixPath) -> None:
     """Unload a module; one that is in use, or that hangs in its exit, dies with the log."""
-    unloaded = guest.run(f"rmmod {module_name(module)}", timeout=60)
+    unloaded = guest.run(f"rmmod {module_name(module)}")
     if unloaded.status != 0:
         die(
             f"The module {module.name} did not unload: {_reason(unloaded.stderr)}.",

@@ -31,9 +31,9 @@ class Status(IntEnum):
     PANICKED = 20
     """The guest's kernel panicked."""
     HUNG = 21
-    """Something in the guest did not end in its time."""
+    """Something in the guest did not end in its time, or it gives no sign of life any more."""
     LOST = 22
-    """The guest died or never came up; its console is kept."""
+    """The guest died; its console is kept."""
     SPLAT = 23
     """The guest's kernel complained, whatever else went well."""
     INFRA = 30

@@ -15,6 +15,7 @@ it closes every channel whose command has not begun yet, and may then abort the 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import socket
 import threading
@@ -25,25 +26,16 @@ from types import TracebackType
 import fabric  # type: ignore[import-untyped]
 import paramiko
 
-from lab.command import (
-    CONNECTION_ERRORS,
-    Command,
-    Outcome,
-    Result,
-    broken,
-    in_own_session,
-    killing,
-)
+from lab.command import Command, Outcome, Result, broken
+from lab.deadline import Deadline
 from lab.errors import LabError, Status, die
+from lab.job import Job
 from lab.machine.machine import Machine
+from lab.pulse import CONNECTION_ERRORS
 from lab.sshkey import Keys
 
 # What paramiko logs as an error (a guest that went away) is reported as an exception here.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-_ANSWER_TIMEOUT = 30.0
-"""Seconds the guest's sshd gets to answer; it needs milliseconds, but hosts can be busy."""
-_KILL_TIMEOUT = 5.0
 
 _UNANSWERED = Outcome("the guest does not answer any more", guest_answers=False)
 
@@ -76,12 +68,17 @@ class Guest:
 
     def connect(self) -> None:
         """Log in. Dies with ``LOST`` if the guest is not there or is not the lab's own."""
-        self._release(self._connected(_ANSWER_TIMEOUT), in_order=True)
+        deadline = Deadline.after(self.machine.limits.connect, "a login")
+        self._release(self._connected(deadline), in_order=True)
 
     def close(self) -> None:
-        """Hang up; harmless when the guest is gone. Commands that still run are cut off."""
+        """Hang up; harmless when the guest is gone. Commands that still run are cut off.
+
+        The next command logs in again.
+        """
         with self._pool:
             connections, self._open, self._idle = self._open, {}, []
+            self._files = None
         for connection in connections.values():
             _hang_up(connection)
 
@@ -89,44 +86,50 @@ class Guest:
         self,
         command: str,
         *,
-        timeout: float = 60.0,
+        timeout: float | None = None,
         input: bytes | None = None,  # noqa: A002 (the name subprocess.run gives it)
         check: bool = False,
     ) -> Result:
         """Run a shell command and wait for its end.
 
         A process it leaves behind goes on, but what that writes later is lost. After ``timeout``
-        seconds the command's whole session is killed and ``CommandTimeoutError`` raised. With
-        ``check``, a status other than 0 dies with ``FAILED``. If the machine dies meanwhile, this
-        dies with ``LOST`` within a fraction of a second.
+        seconds (the machine's limit for a command unless given) all that the command started is
+        killed and ``CommandTimeoutError`` raised. With ``check``, a status other than 0 dies with
+        ``FAILED``. If the machine dies meanwhile, this dies with ``LOST`` within a fraction of a
+        second; if it gives no sign of life for its limit of silence, with ``GuestHungError``.
         """
-        return self.start(command, timeout=timeout, input=input).wait(timeout, check=check)
+        return self.start(command, input=input).wait(timeout, check=check)
 
     def start(
         self,
         command: str,
         *,
-        timeout: float = _ANSWER_TIMEOUT,
         input: bytes | None = None,  # noqa: A002
     ) -> Command:
         """Start a shell command and leave it to the caller to wait for it.
 
-        ``timeout`` is for the start alone.
+        The start has the limit of a login, whatever the command's own: an sshd that does not answer
+        within that is no fault of the command's.
         """
-        return self._start(command, timeout, input or b"", self._kill)
+        job = Job()
+        deadline = Deadline.after(self.machine.limits.connect, "a command to begin")
+        kill = functools.partial(self._kill, job)
+        return self._start(command, job.wrapped(command), deadline, input or b"", kill)
 
-    def put(self, local: Path, remote: str, mode: int = 0o644) -> None:
-        """Copy a file into the guest."""
-        with self._sftp() as files:
+    def put(
+        self, local: Path, remote: str, mode: int = 0o644, *, timeout: float | None = None
+    ) -> None:
+        """Copy a file into the guest; ``timeout`` as for a command."""
+        with self._sftp(timeout) as files:
             files.put(str(local), remote)
             files.chmod(remote, mode)
 
-    def get(self, remote: str, local: Path) -> None:
-        """Copy a file out of the guest."""
-        with self._sftp() as files:
+    def get(self, remote: str, local: Path, *, timeout: float | None = None) -> None:
+        """Copy a file out of the guest; ``timeout`` as for a command."""
+        with self._sftp(timeout) as files:
             files.get(remote, str(local))
 
-    def kernel_log(self, lines: int | None = None, *, timeout: float = 20.0) -> str:
+    def kernel_log(self, lines: int | None = None, *, timeout: float | None = None) -> str:
         """Return the guest's kernel log, or the end of it."""
         text = self.run("dmesg", timeout=timeout).text
         return text if lines is None else "\n".join(text.splitlines()[-lines:])
@@ -134,14 +137,15 @@ class Guest:
     def _start(
         self,
         command: str,
-        timeout: float,
+        wrapped: str,
+        deadline: Deadline,
         data: bytes,
-        kill: Callable[[int | None], Outcome],
+        kill: Callable[[int | None], Outcome] | None,
     ) -> Command:
-        connection, channel = self._channel(timeout)
+        connection, channel = self._channel(deadline)
         try:
-            with _closed_after(channel, min(timeout, _ANSWER_TIMEOUT)):
-                channel.exec_command(in_own_session(command))
+            with _given_up_at(deadline, functools.partial(_hang_up, connection)):
+                channel.exec_command(wrapped)
             started = Command(
                 command,
                 channel,
@@ -153,11 +157,17 @@ class Guest:
         except BaseException as error:
             self._release(connection, in_order=False)
             if isinstance(error, CONNECTION_ERRORS):
-                raise broken(self.machine, "before a command could start", error) from error
+                raise self._unanswered(deadline, "before a command could start", error) from error
             raise
         return started
 
-    def _connected(self, timeout: float) -> fabric.Connection:
+    def _unanswered(self, deadline: Deadline, when: str, error: Exception) -> LabError:
+        """Make the error for a request that failed: because of the time, or of the connection."""
+        if self.machine.alive and deadline.passed:
+            return self.machine.hung(f"The guest did not answer within {deadline}")
+        return broken(self.machine, when, error)
+
+    def _connected(self, deadline: Deadline) -> fabric.Connection:
         """Return a connection with no command on it: an idle one, or a new one."""
         with self._pool:
             while self._idle:
@@ -165,9 +175,12 @@ class Guest:
                 if connection.is_connected:
                     return connection
                 self._open.pop(id(connection), None)
-        connection = _connection(self.machine.ssh_port, self._keys, timeout)
+        connection = _connection(self.machine.ssh_port, self._keys, deadline.left())
         try:
-            with self._login:
+            with (
+                _held(self._login, deadline),
+                _given_up_at(deadline, functools.partial(_cut_off, connection)),
+            ):
                 if not self.machine.alive:
                     raise EOFError("it has ended")
                 connection.open()
@@ -178,7 +191,7 @@ class Guest:
                 status=Status.LOST,
             )
         except CONNECTION_ERRORS as error:
-            raise broken(self.machine, "before it let the lab log in", error) from error
+            raise self._unanswered(deadline, "before it let the lab log in", error) from error
         with self._pool:
             self._open[id(connection)] = connection
         return connection
@@ -195,27 +208,27 @@ class Guest:
             self._open.pop(id(connection), None)
         _hang_up(connection)
 
-    def _channel(self, timeout: float) -> tuple[fabric.Connection, paramiko.Channel]:
+    def _channel(self, deadline: Deadline) -> tuple[fabric.Connection, paramiko.Channel]:
         """Open a channel. Nothing has been asked of the guest yet, so a second try is harmless."""
-        timeout = min(timeout, _ANSWER_TIMEOUT)
         for last in (False, True):
-            connection = self._connected(timeout)
+            connection = self._connected(deadline)
             transport: paramiko.Transport = connection.transport
             try:
-                return connection, transport.open_session(timeout=timeout)
+                return connection, transport.open_session(timeout=deadline.left())
             except CONNECTION_ERRORS as error:
                 self._release(connection, in_order=False)
-                if last or not self.machine.alive:
-                    raise broken(self.machine, "before a command could start", error) from error
+                if last or deadline.passed or not self.machine.alive:
+                    when = "before a command could start"
+                    raise self._unanswered(deadline, when, error) from error
         raise AssertionError("unreachable")
 
-    def _kill(self, session: int | None) -> Outcome:
-        """Kill what runs in a session; find out by the way whether the guest still answers."""
-        command = "true" if session is None else killing(session)
+    def _kill(self, job: Job, session: int | None) -> Outcome:
+        """Kill what a job started; find out by the way whether the guest still answers."""
+        deadline = Deadline.after(self.machine.limits.teardown, "killing a command")
+        killing = job.killing(session)
         try:
-            # One that does not end either is given up, not killed in turn.
-            attempt = self._start(command, _KILL_TIMEOUT, b"", lambda _session: _UNANSWERED)
-            killed = attempt.wait(_KILL_TIMEOUT).status == 0
+            attempt = self._start(killing, killing, deadline, b"", None)
+            killed = attempt.wait(deadline.left()).status == 0
         except LabError:
             return _UNANSWERED
         if session is None:
@@ -223,34 +236,65 @@ class Guest:
         return Outcome("it was killed" if killed else "it cannot be killed")
 
     @contextlib.contextmanager
-    def _sftp(self) -> Iterator[paramiko.SFTPClient]:
+    def _sftp(self, timeout: float | None) -> Iterator[paramiko.SFTPClient]:
         """Lend out the one file channel; it has a connection of its own, for all of its life."""
-        with self._copying:
+        limits = self.machine.limits
+        whole = Deadline.after(limits.command if timeout is None else timeout, "copying a file")
+        deadline = whole
+        with _held(self._copying, whole):
             try:
                 if self._files is None:
-                    _, channel = self._channel(_ANSWER_TIMEOUT)
-                    with _closed_after(channel, _ANSWER_TIMEOUT):
-                        channel.invoke_subsystem("sftp")
-                    channel.settimeout(_ANSWER_TIMEOUT)
-                    self._files = paramiko.SFTPClient(channel)
-                yield self._files
+                    deadline = whole.sooner(limits.connect, "a file channel")
+                    self._files = self._file_channel(deadline)
+                    deadline = whole
+                with _given_up_at(whole, self._files.close):
+                    yield self._files
             except CONNECTION_ERRORS as error:
                 if isinstance(error, FileNotFoundError | PermissionError):
                     raise  # the file's fault, here or there, not the connection's
                 self._files = None
-                raise broken(self.machine, "while a file was copied", error) from error
+                raise self._unanswered(deadline, "while a file was copied", error) from error
+
+    def _file_channel(self, deadline: Deadline) -> paramiko.SFTPClient:
+        connection, channel = self._channel(deadline)
+        with _given_up_at(deadline, functools.partial(_hang_up, connection)):
+            channel.invoke_subsystem("sftp")
+            channel.settimeout(self.machine.limits.connect)
+            return paramiko.SFTPClient(channel)
 
 
 @contextlib.contextmanager
-def _closed_after(channel: paramiko.Channel, seconds: float) -> Iterator[None]:
+def _held(lock: threading.Lock, deadline: Deadline) -> Iterator[None]:
+    """Hold a lock that other threads of this process hold for as long as a request takes."""
+    if not lock.acquire(timeout=deadline.left()):
+        die(
+            f"Another thread kept the way to the guest for longer than {deadline}.",
+            "see what else this test does at the same time",
+            status=Status.FAILED,
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _given_up_at(deadline: Deadline, close: Callable[[], None]) -> Iterator[None]:
     """Give up a request that gets no answer; paramiko would wait for ever in a hung guest."""
-    timer = threading.Timer(seconds, channel.close)
+    timer = threading.Timer(deadline.left(), close)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+def _cut_off(connection: fabric.Connection) -> None:
+    """End a login from another thread; ``close`` would clear what the login still uses."""
+    transport = connection.client.get_transport()
+    if transport is not None:
+        transport.close()
 
 
 def _hang_up(connection: fabric.Connection) -> None:

@@ -14,14 +14,17 @@ from functools import cached_property
 
 from lab.build import Artefacts, build_guest_programs
 from lab.config import Config
+from lab.deadline import Limits, limits_for
 from lab.deploy import deploy
 from lab.doctor.diagnosis import usable_engines
+from lab.doctor.memory import recall
 from lab.engine import Engine, choose_engine
 from lab.errors import Status, die
 from lab.guest import Guest
 from lab.image.build import Image, ensure_image
 from lab.image.spec import load_image_spec
 from lab.machine.boot import boot
+from lab.machine.interleaving import Interleaving
 from lab.machine.machine import Machine
 from lab.profile import Profile, load_profile, violations
 
@@ -63,6 +66,13 @@ class Lab:
         )
 
     @cached_property
+    def limits(self) -> Limits:
+        """How long a machine may take here, by the engine and the speed the doctor measured."""
+        probes = recall(self.config) or ()
+        mips = next((probe.mips for probe in probes if probe.engine == self.engine), None)
+        return limits_for(self.engine.accelerator, mips)
+
+    @cached_property
     def image(self) -> Image:
         """The guest image, built at the first call on this host."""
         return ensure_image(self.config, self.image_spec, self.report)
@@ -77,12 +87,30 @@ class Lab:
         return load_profile(self.config.source, name)
 
     @contextmanager
-    def booted(self, profile: Profile, *, cpu: str | None = None) -> Iterator[Booted]:
-        """Boot a machine and check that the kernel got the arguments the profile promises."""
-        with boot(self.config, self.image, self.engine, profile, cpu=cpu, report=self.report) as (
-            machine,
-            guest,
-        ):
+    def booted(
+        self,
+        profile: Profile,
+        *,
+        cpu: str | None = None,
+        cpus: int = 2,
+        interleaving: Interleaving | None = None,
+        limits: Limits | None = None,
+    ) -> Iterator[Booted]:
+        """Boot a machine and check that the kernel got the arguments the profile promises.
+
+        Under the lab's own limits, unless others are given.
+        """
+        with boot(
+            self.config,
+            self.image,
+            self.engine,
+            profile,
+            cpu=cpu,
+            cpus=cpus,
+            interleaving=interleaving,
+            limits=limits or self.limits,
+            report=self.report,
+        ) as (machine, guest):
             check_boot_arguments(guest, profile)
             yield Booted(machine, guest, profile)
 

@@ -8,7 +8,6 @@ stale port, another user's guest) is refused, not quietly accepted.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from dataclasses import dataclass
@@ -23,7 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 from paramiko import Ed25519Key, SSHException
 
 from lab.config import Config
+from lab.deadline import Deadline
 from lab.errors import Status, die
+from lab.lock import BRIEF_SECONDS, hold
 from lab.machine import cpio
 
 CLIENT_KEY = "client_ed25519"
@@ -66,7 +67,7 @@ def ensure_keys(config: Config) -> Keys:
     keys = Keys(directory / CLIENT_KEY, directory / HOST_KEY)
     if not (keys.client.exists() and keys.host.exists()):
         with (directory / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            hold(lock, directory / "lock", Deadline.after(BRIEF_SECONDS, "making the keys"))
             for path in (keys.client, keys.host):
                 if not path.exists():
                     _make(path)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -14,6 +15,7 @@ from lab.doctor.kvm import KvmNode
 from lab.doctor.probe import POLL_SECONDS, Bounds, End, Outcome, run_bochs, run_qemu
 from lab.doctor.verdict import EngineProbe, Verdict, expected_vendor, first_error, judge
 from lab.engine import (
+    SVM_BOCHS,
     SVM_KVM,
     SVM_TCG,
     VMX_BOCHS,
@@ -44,7 +46,7 @@ class Ground:
 
 
 def probe_engines(image: Path, ground: Ground) -> tuple[EngineProbe, ...]:
-    """Boot everything in parallel; the result has one entry each for KVM, TCG and Bochs.
+    """Boot everything in parallel; the result has one entry each for KVM and TCG, two for Bochs.
 
     The threads only wait for their emulators, each of which dies with its thread. When the caller
     is interrupted they are told to stop, and are waited for.
@@ -53,7 +55,8 @@ def probe_engines(image: Path, ground: Ground) -> tuple[EngineProbe, ...]:
     probes: Sequence[Callable[[Path, Ground, Event], EngineProbe]] = (
         probe_kvm,
         probe_tcg,
-        probe_bochs,
+        partial(probe_bochs, VMX_BOCHS),
+        partial(probe_bochs, SVM_BOCHS),
     )
     with ThreadPoolExecutor(len(probes)) as pool:
         try:
@@ -70,7 +73,7 @@ def probe_engines(image: Path, ground: Ground) -> tuple[EngineProbe, ...]:
 
 def unprobed(ground: Ground, reason: str) -> tuple[EngineProbe, ...]:
     """Stand in for ``probe_engines`` where there is no probe to boot."""
-    engines = (_kvm_engine(ground), SVM_TCG, VMX_BOCHS)
+    engines = (_kvm_engine(ground), SVM_TCG, VMX_BOCHS, SVM_BOCHS)
     return tuple(EngineProbe(engine, Verdict.NOT_PROBED, reason) for engine in engines)
 
 
@@ -125,13 +128,13 @@ def probe_tcg(image: Path, ground: Ground, stop: Event) -> EngineProbe:
     return judge(SVM_TCG, SVM_TCG.cpu, outcome)
 
 
-def probe_bochs(image: Path, ground: Ground, stop: Event) -> EngineProbe:
-    """Boot under Bochs, the one emulator with VT-x."""
+def probe_bochs(engine: Engine, image: Path, ground: Ground, stop: Event) -> EngineProbe:
+    """Boot under Bochs, the one emulator with VT-x, and with an SVM that is not QEMU's."""
     if ground.bochs is None:
-        return EngineProbe(VMX_BOCHS, Verdict.ABSENT, "bochs is not installed")
+        return EngineProbe(engine, Verdict.ABSENT, "bochs is not installed")
     bounds = Bounds(PROBE_SECONDS, stop)
-    outcome = run_bochs(ground.bochs, image=image, cpu=VMX_BOCHS.cpu, bounds=bounds)
-    return judge(VMX_BOCHS, VMX_BOCHS.cpu, outcome)
+    outcome = run_bochs(ground.bochs, image=image, cpu=engine.cpu, bounds=bounds)
+    return judge(engine, engine.cpu, outcome)
 
 
 def _qemu_missing(engine: Engine) -> EngineProbe:

@@ -145,20 +145,12 @@ def _nested_guests(probes: Sequence[EngineProbe]) -> Iterator[Finding]:
     """Say where a guest can be a hypervisor: what the module needs."""
     if all(probe.verdict is Verdict.NOT_PROBED for probe in probes):
         return
-    for vendor, name in ((Vendor.SVM, "SVM"), (Vendor.VMX, "VT-x")):
-        boot = [
-            probe
-            for probe in probes
-            if probe.engine.vendor is vendor and probe.verdict is Verdict.BOOTS
-        ]
-        usable = [probe for probe in boot if probe.usable]
+    for vendor in Vendor:
+        usable = [probe for probe in probes if probe.engine.vendor is vendor and probe.usable]
         ident = f"nested-guest-{vendor.value}"
         if usable:
             where = ", ".join(probe.engine.name for probe in usable)
             yield Finding(ident, Level.OK, f"{where}: {usable[0].reason}")
-        elif boot:
-            cause = f"{name} only under {boot[0].engine.name}, which the lab cannot drive yet"
-            yield Finding(ident, Level.WARN, cause, "none yet; VT-x tests skip themselves here")
         elif vendor is Vendor.SVM:
             cause = "no engine here gives its guests SVM"
             yield Finding(ident, Level.FAIL, cause, install_command("qemu-system-x86"))
@@ -181,10 +173,10 @@ def _programs(host: Host, probes: Sequence[EngineProbe]) -> Iterator[Finding]:
         bochs = [p for p in probes if p.engine.accelerator is Accelerator.BOCHS]
         for probe in bochs:
             if probe.verdict is Verdict.BOOTS:
-                yield Finding("bochs", Level.OK, f"Bochs: {probe.reason}")
+                yield Finding("bochs", Level.OK, f"{probe.engine.name}: {probe.reason}")
             elif probe.verdict is not Verdict.NOT_PROBED:
                 command = install_command(PACKAGE_OF["bochs"])
-                yield Finding("bochs", Level.WARN, f"Bochs: {probe.reason}", command)
+                yield Finding("bochs", Level.WARN, f"{probe.engine.name}: {probe.reason}", command)
     version = ".".join(str(part) for part in host.python_version)
     if host.python_version < PYTHON_NEEDED:
         cause = f"Python {version} is older than 3.11"

@@ -7,13 +7,14 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.config import Config
 from lab.doctor.engines import Ground
 from lab.doctor.kvm import look_at_kvm
+from lab.errors import LabError
+from lab.tool import run_tool
 
 QEMU = "qemu-system-x86_64"
 
@@ -78,10 +79,8 @@ def parse_qemu_version(text: str) -> tuple[int, ...]:
 
 def _qemu_version(qemu: str) -> tuple[int, ...]:
     try:
-        told = subprocess.run(
-            [qemu, "--version"], capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        told = run_tool([qemu, "--version"], timeout=5)
+    except (OSError, LabError):
         return ()
     return parse_qemu_version(told.stdout)
 

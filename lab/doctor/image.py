@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab.config import Config
+from lab.deadline import Deadline
 from lab.doctor.packages import install_command
 from lab.errors import Status, die
+from lab.lock import hold
+from lab.tool import run_tool
 
 SOURCE = Path(__file__).with_name("probe.S")
 INCLUDED = (SOURCE.with_name("probe_virt.S"), SOURCE.with_name("probe_io.S"))
@@ -22,6 +23,8 @@ INCLUDED = (SOURCE.with_name("probe_virt.S"), SOURCE.with_name("probe_io.S"))
 FLOPPY_BYTES = 1_474_560
 """A 3.5 inch disk: a size that every BIOS knows the geometry of. Bochs insists on it."""
 
+_PROBING_SECONDS = 120.0
+"""The lock is held while another process assembles the probe and boots it under every engine."""
 MAX_BYTES = 16 * 512
 """What the boot sector loads, itself included; ``SECTORS`` in ``probe.S``."""
 
@@ -69,7 +72,7 @@ def locked(directory: Path) -> Iterator[None]:
     """Hold the directory's lock; the kernel drops it when the process dies."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        hold(handle, directory, Deadline.after(_PROBING_SECONDS, "a doctor at work"))
         yield
     finally:
         os.close(handle)
@@ -103,7 +106,7 @@ def _assemble(image: Path) -> None:
 
 def _run(argv: list[str]) -> None:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        done = run_tool(argv)
     except FileNotFoundError:
         die(
             f"The program {argv[0]!r} is missing; the probe kernel is assembled with it.",

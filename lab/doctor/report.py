@@ -32,7 +32,7 @@ def main_report(config: Config, *, as_json: bool, require: Sequence[str] = ()) -
     """Examine this host and print the report.
 
     Returns 0 if the lab can run guests here and every requirement is met, else 3. A requirement
-    is met by a *usable* engine: one that boots and that the lab can drive.
+    is met by a *usable* engine: one that boots.
     """
     stage = nullcontext() if as_json else Progress().stage("boot a tiny kernel under each engine")
     with stage:

@@ -16,7 +16,7 @@
         verdict     boots | no-nesting | emulated | stuck | died | faulted | absent | forbidden
                     | not-probed
         reason      one clause
-        usable      it boots, and the lab can drive it
+        usable      it boots
         mips        millions of ring-0 instructions a second, or null
         seconds     from the start of the process to the verdict
         features    null, or: vendor, hypervisor_vendor, physical_bits, linear_bits,

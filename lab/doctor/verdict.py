@@ -9,7 +9,7 @@ from enum import StrEnum
 from lab.doctor.features import Features, read_features
 from lab.doctor.probe import End, Outcome
 from lab.doctor.transcript import Stage, Transcript
-from lab.engine import DRIVEN, Engine, Vendor
+from lab.engine import Engine, Vendor
 
 
 class Verdict(StrEnum):
@@ -55,8 +55,8 @@ class EngineProbe:
 
     @property
     def usable(self) -> bool:
-        """Whether the lab can run guests on it: it boots, and the lab has a driver for it."""
-        return self.verdict is Verdict.BOOTS and self.engine in DRIVEN
+        """Whether the lab can run guests on it."""
+        return self.verdict is Verdict.BOOTS
 
 
 def judge(engine: Engine, cpu: str, outcome: Outcome) -> EngineProbe:

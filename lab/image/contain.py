@@ -14,11 +14,14 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from lab.deadline import Deadline
 from lab.errors import Status, die
 from lab.machine.process import guarded
+from lab.tool import run_tool
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Debian keeps depmod, chroot and modinfo where an ordinary user's PATH does not look."""
@@ -50,13 +53,7 @@ def require_programs(*names: str) -> None:
 
 def require_containment() -> None:
     """Die with the reason if this user may not make namespaces here."""
-    done = subprocess.run(
-        contained_here(["true"]),
-        env=tool_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_tool(contained_here(["true"]), environment=tool_environment())
     if done.returncode != 0:
         why = done.stderr.strip() or f"status {done.returncode}"
         die(
@@ -81,6 +78,7 @@ def run_logged(
     log: Path,
     *,
     environment: Mapping[str, str],
+    deadline: Deadline,
     standard_input: bytes = b"",
     on_line: Callable[[str], None] = lambda _line: None,
 ) -> int:
@@ -88,6 +86,7 @@ def run_logged(
 
     The command gets a session of its own, so that Ctrl-C reaches only this process, which then
     ends the command and waits for that: afterwards nobody writes to the files any more.
+    The same at the deadline, and then this dies with ``FAILED``.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as record:
@@ -100,20 +99,32 @@ def run_logged(
             start_new_session=True,
         )
         assert process.stdin is not None and process.stdout is not None
+        ender = threading.Timer(deadline.left(), process.kill)
+        ender.daemon = True
+        ender.start()
         try:
             with contextlib.suppress(BrokenPipeError), process.stdin:
                 process.stdin.write(standard_input)
             for line in process.stdout:
                 record.write(line)
                 on_line(line.decode(errors="replace").rstrip("\n"))
-            return process.wait()
+            status = process.wait()
         except BaseException:
             process.send_signal(signal.SIGKILL)
             process.stdout.read()  # ends when the last one that could still write is gone
             process.wait()
             raise
         finally:
+            ender.cancel()
             process.stdout.close()
+    if status == -signal.SIGKILL and deadline.passed:
+        die(
+            f"{argv[0]} was not done within {deadline}.",
+            f"less {log}  # says how far it came",
+            status=Status.FAILED,
+            detail=tail(log),
+        )
+    return status
 
 
 def tail(log: Path, lines: int = 15) -> str:

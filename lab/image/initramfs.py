@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import stat
-import subprocess
 from pathlib import Path, PurePosixPath
 
 from lab.errors import Status, die
@@ -12,6 +11,7 @@ from lab.image.libraries import library_closure
 from lab.image.modules import ModuleIndex, plain, read_module
 from lab.image.spec import ImageSpec
 from lab.machine import cpio
+from lab.tool import run_tool
 
 LOADER = "lib64/ld-linux-x86-64.so.2"
 """The path that every dynamically linked x86-64 program names as its interpreter."""
@@ -129,7 +129,4 @@ def _add_modules(layout: Layout, spec: ImageSpec, release: str) -> None:
 
 def _applets(tree: Path) -> list[str]:
     """Ask busybox for the paths of its commands. It is static, so it runs on the host."""
-    done = subprocess.run(
-        [tree / BUSYBOX, "--list-full"], capture_output=True, text=True, check=True
-    )
-    return done.stdout.split()
+    return run_tool([tree / BUSYBOX, "--list-full"], check=True).stdout.split()

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from lab.image.contain import tool_environment
+from lab.tool import run_tool
 
 DIRECTORIES = (
     "lib/x86_64-linux-gnu",
@@ -49,11 +49,6 @@ def find_library(tree: Path, soname: str) -> str:
 
 def needed(binary: Path) -> list[str]:
     """Return the sonames that an ELF file asks for; none for a static program."""
-    done = subprocess.run(
-        ["readelf", "--dynamic", "--wide", str(binary)],
-        env=tool_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    argv = ["readelf", "--dynamic", "--wide", str(binary)]
+    done = run_tool(argv, environment=tool_environment(), check=True)
     return NEEDED.findall(done.stdout)

@@ -9,12 +9,12 @@ empty and mmdebstrap uses Debian's public default.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import Status, die
+from lab.tool import run_tool
 
 KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
@@ -95,7 +95,7 @@ def carried_options(dump: Iterable[str]) -> tuple[str, ...]:
 def _ask(*argv: str) -> list[str]:
     """Lines that a query of apt prints; none where there is no apt."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        done = run_tool(argv)
     except FileNotFoundError:
         return []
     return done.stdout.splitlines() if done.returncode == 0 else []

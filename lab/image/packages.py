@@ -8,10 +8,10 @@ needs no network and no real root, and gives the same tree every time.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.deadline import Deadline
 from lab.errors import Status, die
 from lab.image.contain import (
     contained_here,
@@ -25,7 +25,8 @@ from lab.image.failure import disk_is_full
 from lab.image.lock import Lock
 from lab.image.pool import Pool
 from lab.image.spec import ImageSpec
-from lab.image.store import Report, full_disk
+from lab.image.store import FILL_SECONDS, Report, full_disk
+from lab.tool import run_tool
 
 MERGED = ("bin", "sbin", "lib", "lib64")
 MOUNT_POINTS = ("dev", "proc", "src", "tmp")
@@ -60,6 +61,7 @@ def unpack_packages(
         contained_here(["sh", "-ec", UNPACK, "unpack", str(tree), *files]),
         log,
         environment=tool_environment({"TAR_OPTIONS": tar_options(spec.drop)}),
+        deadline=Deadline.after(FILL_SECONDS, "unpacking the packages"),
     )
     if status != 0 and disk_is_full(log):
         raise full_disk(tree)
@@ -84,13 +86,7 @@ def unpack_packages(
 
 
 def _index_modules(tree: Path, release: str, spec: ImageSpec) -> None:
-    done = subprocess.run(
-        ["depmod", "--basedir", str(tree), release],
-        env=tool_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_tool(["depmod", "--basedir", str(tree), release], environment=tool_environment())
     if done.returncode != 0:
         die(
             f"the modules of kernel {release} cannot be indexed",

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from lab.deadline import Deadline
 from lab.image.contain import contained_here, require_programs, run_logged, tool_environment
 from lab.image.failure import disk_is_full
 from lab.image.lock import LockedPackage
-from lab.image.store import full_disk
+from lab.image.store import FILL_SECONDS, full_disk
 
 DOWNLOADER = "/usr/lib/apt/apt-helper"
 OPTIONS = (
@@ -76,7 +77,12 @@ class Pool:
             if credentials.stat().st_size:
                 options.append(f"-oDir::Etc::netrc={credentials}")
             argv = [DOWNLOADER, *options, "download-file", *triples]
-            run_logged(contained_here(argv), log, environment=tool_environment())
+            run_logged(
+                contained_here(argv),
+                log,
+                environment=tool_environment(),
+                deadline=Deadline.after(FILL_SECONDS, "downloading packages"),
+            )
             for package in packages:
                 if (scratch / package.sha256).is_file():  # apt has checked its hash
                     (scratch / package.sha256).rename(self.path(package))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from lab.deadline import Deadline
 from lab.errors import Status, die
 from lab.image.contain import (
     contained_here,
@@ -25,7 +26,7 @@ from lab.image.failure import explain
 from lab.image.lock import Lock, LockedPackage
 from lab.image.mirror import Mirror, host_mirror
 from lab.image.spec import ImageSpec
-from lab.image.store import Report, remove_tree
+from lab.image.store import FILL_SECONDS, Report, remove_tree
 
 ANSWER = "answer"
 """Directory in the empty system that the hook leaves apt's answers in."""
@@ -77,6 +78,7 @@ def resolve(spec: ImageSpec, place: Path, log: Path, report: Report) -> Resoluti
             contained_here(mmdebstrap_argv(spec, mirror, tree)),
             log,
             environment=tool_environment({"TMPDIR": str(temporary)}),
+            deadline=Deadline.after(FILL_SECONDS, "asking apt"),
             standard_input="".join(f"{line}\n" for line in mirror.sources).encode(),
         )
         if status != 0:

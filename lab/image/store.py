@@ -10,7 +10,6 @@ and is removed by the next one that gets the lock.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -20,11 +19,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from lab.deadline import Deadline
 from lab.errors import Status, die
+from lab.lock import hold
 
 Report = Callable[[str], None]
 """Takes a short note on what is being done."""
 REMOVAL_ATTEMPTS = 10
+FILL_SECONDS = 3600.0
+"""How long filling an entry may take: a slow mirror, a slow disk. More means that it hangs."""
 
 
 def content_key(parts: Iterable[bytes]) -> str:
@@ -92,11 +95,8 @@ def remove_tree(path: Path) -> None:
 def _locked(lock: Path, report: Report) -> Iterator[None]:
     # The lock file stays: removing it would let two processes lock two files of one name.
     with lock.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("waiting for another process that builds the same")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        deadline = Deadline.after(FILL_SECONDS, "another process that builds the same")
+        hold(handle, lock, deadline, lambda: report(f"waiting for {deadline.what}"))
         yield
 
 

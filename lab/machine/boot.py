@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Protocol
 
 from lab.config import Config
-from lab.engine import Engine
+from lab.deadline import Limits
+from lab.engine import Accelerator, Engine
 from lab.errors import LabError, Status
 from lab.guest import Guest
-from lab.machine import cpio
+from lab.machine import bochs, cpio
 from lab.machine.budget import machine_slot
+from lab.machine.interleaving import Interleaving
 from lab.machine.kernel import unpacked_kernel, write_atomically
 from lab.machine.machine import Machine
 from lab.machine.rundir import sweep
@@ -54,14 +56,15 @@ def boot(
     memory_mib: int = 1024,
     cpu: str | None = None,
     ssh_port: int = 0,
-    timeout: float = 60.0,
+    interleaving: Interleaving | None = None,
+    limits: Limits | None = None,
     report: Callable[[str], None] = lambda _note: None,
 ) -> Iterator[tuple[Machine, Guest]]:
     """Boot a guest and log in to it; leaving the block ends it and removes its traces.
 
     If the block is left by an exception, the machine's directory is kept, with the kernel log if
-    the guest still gives it. ``timeout`` is for the way to the first login; before that comes the
-    wait until the host has room for one more machine, of which ``report`` is told. The boot
+    the guest still gives it. ``limits`` bound every wait for it; before its start comes the wait
+    until the host has room for one more machine, of which ``report`` is told. The boot
     arguments are *not* checked here: that is ``lab.profile.violations`` on the guest's
     ``/proc/cmdline``.
     """
@@ -69,20 +72,28 @@ def boot(
     keys = ensure_keys(config)
     spec = MachineSpec(
         engine=engine,
-        kernel=kernel_for(config, image, profile),
+        kernel=kernel_for(config, image, engine, profile),
         initramfs=seeded_initramfs(config, image, keys),
-        arguments=profile.arguments + cpu_arguments(engine, cpus),
+        arguments=(
+            *profile.arguments,
+            *cpu_arguments(engine, cpus),
+            *bochs.boot_arguments(engine),
+        ),
         cpus=cpus,
         memory_mib=memory_mib,
         cpu=cpu,
         ssh_port=ssh_port,
+        interleaving=interleaving or Interleaving(),
         image_digest=image.digest,
         kernel_release=image.kernel_release,
         profile=profile.name,
     )
     slots = config.cache / "slots"
-    with machine_slot(slots, memory_mib, report=report), Machine(spec, config.runs) as machine:
-        machine.wait_ready(timeout)
+    with (
+        machine_slot(slots, memory_mib, report=report),
+        Machine(spec, config.runs, limits) as machine,
+    ):
+        machine.wait_ready()
         write_ssh_config(keys, machine.ssh_port, machine.directory)
         with Guest(machine, keys) as guest:
             try:
@@ -98,9 +109,12 @@ def cpu_arguments(engine: Engine, cpus: int) -> tuple[str, ...]:
     return (f"lab.cpus=1-{cpus}",) if engine.spares_first_cpu else ()
 
 
-def kernel_for(config: Config, image: BootImage, profile: Profile) -> Path:
-    """Choose the form of the kernel that boots quickest and still does what the profile asks."""
-    if "nokaslr" in profile.required:
+def kernel_for(config: Config, image: BootImage, engine: Engine, profile: Profile) -> Path:
+    """Choose the form of the kernel that boots quickest and still does what the profile asks.
+
+    An unpacked one lies where it was linked to; only on Bochs the lab can move it, as KASLR would.
+    """
+    if "nokaslr" in profile.required or engine.accelerator is Accelerator.BOCHS:
         return unpacked_kernel(image.kernel, config.cache)
     return image.kernel
 
@@ -124,5 +138,5 @@ def save_kernel_log(machine: Machine, guest: Guest) -> None:
     """Put the guest's kernel log beside its console, if the guest can still be asked."""
     if machine.alive:
         with contextlib.suppress(LabError):
-            log = guest.kernel_log(timeout=5.0)
+            log = guest.kernel_log(timeout=machine.limits.teardown)
             (machine.directory / "kernel.log").write_text(log)

@@ -24,7 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from lab.deadline import Deadline
 from lab.errors import Status, die
+from lab.lock import BRIEF_SECONDS, hold
 
 OVERHEAD_MIB = 256
 """What an emulator needs besides the guest's memory: translated code, buffers."""
@@ -157,6 +159,7 @@ def _lineage() -> set[int]:
 @contextmanager
 def _all_of(directory: Path) -> Iterator[None]:
     """Be the only one who looks and takes: a look locks each file for an instant."""
-    with (directory / "lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    path = directory / "lock"
+    with path.open("a") as handle:
+        hold(handle, path, Deadline.after(BRIEF_SECONDS, "a look at who runs machines"))
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,18 @@ from types import TracebackType
 
 from lab.console import Console
 from lab.crash.kit import collect
+from lab.deadline import Deadline, Limits, limits_for
+from lab.engine import Accelerator
 from lab.errors import LabError, Status, die
+from lab.machine.autopsy import GuestHungError, examine
+from lab.machine.bochs import Bochs
+from lab.machine.cpus import all_stuck, parse_registers, registers
 from lab.machine.driver import Driver, manner_of_death
 from lab.machine.provenance import git_state, host_facts
 from lab.machine.qemu import Qemu
-from lab.machine.qmp import Qmp
+from lab.machine.qmp import Event, Qmp
 from lab.machine.rundir import USER, RunDir
+from lab.machine.snapshot import Snapshots
 from lab.machine.spec import MachineSpec
 
 READY = b"dbos-lab: ready"
@@ -25,25 +32,32 @@ READY = b"dbos-lab: ready"
 INIT_FAILED = b"dbos-lab: init failed: "
 """What it prints, with the reason, before it powers off."""
 
-_LAST_WORDS = 2.0
-"""Seconds a panicking guest gets to flush its console and reboot; it needs milliseconds."""
+_LAST_WORDS = {Accelerator.KVM: 2.0, Accelerator.TCG: 2.0, Accelerator.BOCHS: 30.0}
+"""Seconds a panicking guest gets to flush its console and reboot. It needs milliseconds; but Bochs
+plays the serial line too, at a thousand characters to a second of the guest's time."""
 
 
 class Machine:
     """One emulator and its guest. As a context manager: leaving the block ends it in any case.
 
     Its directory is removed at the end, and kept if the block was left by an exception, or
-    ``keep`` was called, or the machine was found dead when it was needed.
+    ``keep`` was called, or the machine was found dead or hung when it was needed.
+
+    ``limits`` bound every wait for it; those of its engine if none are given.
     """
 
-    def __init__(self, spec: MachineSpec, runs: Path) -> None:
+    def __init__(self, spec: MachineSpec, runs: Path, limits: Limits | None = None) -> None:
         self.spec = spec
+        self.limits = limits or limits_for(spec.engine.accelerator)
         self.ssh_port = 0
         self.pid = 0
         self._runs = runs
         self._directory: RunDir | None = None
         self._driver: Driver = driver_for(spec)
         self._failure = ""
+        self._hung = False
+        self._hang: GuestHungError | None = None  # made once it has been examined
+        self._examining = threading.Lock()
         self._dumped = False
         self._provenance: dict[str, object] = {}
 
@@ -74,26 +88,38 @@ class Machine:
     @property
     def qmp(self) -> Qmp:
         """QEMU's monitor, with the events so far. Dies with ``MISSING`` on another engine."""
-        if not isinstance(self._driver, Qemu):
-            die(
-                f"The engine {self.spec.engine.name} has no monitor: it is not QEMU.",
-                "choose an engine that is, as --lab-engine svm-tcg",
-                status=Status.MISSING,
-            )
-        return self._driver.qmp
+        return self._qemu.qmp
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What QEMU told on its own account so far; nothing on an engine without a monitor."""
+        return self._driver.qmp.events if isinstance(self._driver, Qemu) else ()
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Saves and restores this machine; its guest must run the agent (``lab.reset``).
+
+        Dies with ``MISSING`` on an engine that cannot.
+        """
+        return self._qemu.snapshots
 
     @property
     def alive(self) -> bool:
-        """False once the guest has ended, or its kernel has panicked. Cheap; poll it freely.
+        """False once the guest has ended, panicked or was found hung. Cheap; poll it freely.
 
         The emulator may stay behind, standing still, until ``stop``.
         """
-        return self._driver.alive and not self.panicked
+        return self._driver.alive and not self.panicked and not self._hung
 
     @property
     def panicked(self) -> bool:
-        """Whether the guest's kernel reported a panic."""
-        return self._driver.panicked
+        """Whether the guest's kernel panicked, other than because the lab made it do so."""
+        return self._driver.panicked and not self._hung
+
+    @property
+    def ended(self) -> bool:
+        """Whether the emulator itself has ended."""
+        return self._driver.process is None or not self._driver.process.running
 
     @property
     def crashed(self) -> bool:
@@ -127,23 +153,25 @@ class Machine:
             self.stop()
             raise
 
-    def wait_ready(self, timeout: float = 60.0) -> float:
+    def wait_ready(self, timeout: float | None = None) -> float:
         """Wait until the guest's sshd listens; return the seconds that took.
 
-        Dies with ``LOST`` and the end of the console if the guest says that it failed, if the
-        emulator ends, or if nothing of the kind happens within ``timeout`` seconds.
+        Dies with the end of the console: with ``LOST`` if the guest says that it failed or if the
+        emulator ends, and with ``HUNG`` if nothing of the kind happens within ``timeout`` seconds,
+        which is the machine's limit for a boot unless given.
         """
         begun = time.monotonic()
+        deadline = Deadline.after(self.limits.boot if timeout is None else timeout, "the boot")
         console = self.console
-        marker = console.wait_for((READY, INIT_FAILED), timeout, lambda: self.alive)
+        marker = console.wait_for((READY, INIT_FAILED), deadline.left(), lambda: self.alive)
         if marker == READY:
             return time.monotonic() - begun
         if marker == INIT_FAILED:
-            self.dies_within(_LAST_WORDS)
+            self.dies_within(_LAST_WORDS[self.spec.engine.accelerator])
         if marker == INIT_FAILED or not self.alive:
             raise self.lost("before it was ready")
         said = "no ready line came" if console.tail() else "its console stayed silent"
-        raise self.unresponsive(f"The guest did not come up within {timeout:g} s: {said}.")
+        raise self.hung(f"The guest did not come up within {deadline}, {said}")
 
     def dies_within(self, seconds: float) -> bool:
         """Wait a little for the machine to die; tell whether it has.
@@ -161,8 +189,10 @@ class Machine:
 
         ``when`` ends the sentence "The guest was lost ...", as in "before it was ready".
         """
+        if self._hung:
+            return self.hung("")
         if self.panicked:
-            self._hear_out()
+            self.hear_out()
         error = self.unresponsive(f"The guest was lost {when}: {self._cause()}.")
         if self.panicked:
             error.hint = f"dbos-lab crash {self.directory}  # the stack, with file and line"
@@ -177,6 +207,31 @@ class Machine:
             status=Status.LOST,
             detail=self.console.tail(25),
         )
+
+    def stuck(self) -> bool:
+        """Whether, at this moment, no processor can be interrupted. Takes milliseconds."""
+        if self._monitor is None:
+            return False
+        try:
+            return all_stuck(parse_registers(registers(self._monitor, self.limits.teardown)))
+        except LabError:
+            return False
+
+    def hung(self, sentence: str) -> LabError:
+        """Examine a guest that gives no sign of life; return the error to raise, always the same.
+
+        ``sentence`` says what it did not do, without the full stop. The machine counts as dead from
+        now on, and its directory will be kept. Other threads wait here until it is examined.
+        """
+        with self._examining:
+            self._hung = True
+            if self._hang is None:
+                deadline = Deadline.after(self.limits.teardown, "examining the guest")
+                findings = examine(self._monitor, self.directory, self.console, deadline)
+                hint = f"ls {self.directory}  # console, registers, answer to the NMI"
+                self._hang = GuestHungError(sentence, hint, findings, self.console.tail(25))
+                self.keep(self._hang.message)
+            return self._hang
 
     def wait_end(self, seconds: float) -> bool:
         """Wait a little for the end of the emulator, which outlives its guest; tell if it came."""
@@ -203,14 +258,17 @@ class Machine:
     def stop(self) -> None:
         """End the machine within seconds, by force if need be. Harmless if it has ended.
 
-        If it crashed and its directory is kept, memory is dumped first (see ``crash_kit``).
+        If it crashed or hung and its directory is kept, memory is dumped first (see ``crash_kit``).
         """
         process = self._driver.process
         try:
-            if self._failure and self.crashed:
+            if self._failure and (self.crashed or self._hang is not None):
                 self.crash_kit()
-            if process is not None and not (self._driver.quit(2.0) and process.wait(2.0)):
-                process.end()
+            deadline = Deadline.after(self.limits.teardown / 2, "the emulator to end by itself")
+            if process is not None and not (
+                self._driver.quit(deadline.left()) and process.wait(deadline.left())
+            ):
+                process.end(self.limits.teardown / 4)
         except BaseException:  # Ctrl-C once more
             if process is not None:
                 process.end(0.5)
@@ -220,22 +278,33 @@ class Machine:
             self._leave_directory()
 
     @property
+    def _qemu(self) -> Qemu:
+        if not isinstance(self._driver, Qemu):
+            die(
+                f"The engine {self.spec.engine.name} has no monitor: it is not QEMU.",
+                "choose an engine that is, as --lab-engine svm-tcg",
+                status=Status.MISSING,
+            )
+        return self._driver
+
+    @property
     def _monitor(self) -> Qmp | None:
         """The monitor, if this emulator has one and still runs."""
         process = self._driver.process
         running = process is not None and process.running
         return self._driver.qmp if running and isinstance(self._driver, Qemu) else None
 
-    def _hear_out(self) -> None:
+    def hear_out(self) -> None:
         """Let a panicking guest finish: it tells pvpanic first and the console afterwards.
 
         The last thing it does is to reset the machine, where QEMU stands still. Another emulator
         that does not end by then is ended, or connections through it would hang.
         """
         process = self._driver.process
+        patience = _LAST_WORDS[self.spec.engine.accelerator]
         if self._monitor is not None:
-            self._monitor.wait_event("SHUTDOWN", _LAST_WORDS)
-        elif process is not None and not process.wait(_LAST_WORDS):
+            self._monitor.wait_event("SHUTDOWN", patience)
+        elif process is not None and not process.wait(patience):
             process.end()
 
     def _cause(self) -> str:
@@ -284,4 +353,4 @@ class Machine:
 
 def driver_for(spec: MachineSpec) -> Driver:
     """Return the driver of the emulator that plays this machine's engine."""
-    return Qemu(spec)
+    return Bochs(spec) if spec.engine.accelerator is Accelerator.BOCHS else Qemu(spec)

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+_START_SECONDS = 30.0
+"""For fork and exec; more means that the disk with the program does not answer."""
 _CHECKED_EXEC = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"'
 
 
@@ -47,9 +49,10 @@ class Process:
     def start(self) -> int:
         """Start the child; return its pid. Raises ``OSError`` if it cannot be started."""
         self._keeper.start()
-        self._begun.wait()
+        if not self._begun.wait(_START_SECONDS):
+            raise TimeoutError(f"{self._argv[0]} did not start within {_START_SECONDS:g} s")
         if self._popen is None:
-            self._keeper.join()
+            self._keeper.join(_START_SECONDS)
             raise self._error or RuntimeError("the child's thread ended early")
         return self._popen.pid
 

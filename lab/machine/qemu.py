@@ -12,10 +12,12 @@ from pathlib import Path
 from lab.engine import Accelerator
 from lab.errors import LabError, Status, die
 from lab.machine import monitor
+from lab.machine.backing import Backing, Inherited
 from lab.machine.driver import manner_of_death, port_is_taken
 from lab.machine.process import Process
 from lab.machine.qmp import Qmp
 from lab.machine.rundir import RunDir
+from lab.machine.snapshot import Snapshots
 from lab.machine.spec import MachineSpec
 
 BINARY = "qemu-system-x86_64"
@@ -35,6 +37,8 @@ class Qemu:
         self.ssh_port = spec.ssh_port
         self.process: Process | None = None
         self._qmp: Qmp | None = None
+        self._backing: Backing | None = None
+        self._snapshots: Snapshots | None = None
 
     @property
     def qmp(self) -> Qmp:
@@ -42,6 +46,13 @@ class Qemu:
         if self._qmp is None:
             raise RuntimeError("the machine was not started")
         return self._qmp
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Saves and restores the machine; its guest must run the agent (``lab.reset``)."""
+        if self._snapshots is None:
+            raise RuntimeError("the machine was not started")
+        return self._snapshots
 
     @property
     def alive(self) -> bool:
@@ -70,17 +81,22 @@ class Qemu:
 
     def launch(self, directory: RunDir) -> Sequence[str]:
         """Start QEMU; its monitor comes through an inherited socket."""
+        self._backing = backing = Backing(self.spec, directory.path)
         ours, theirs = socket.socketpair()
         with theirs, monitor.listen(directory.path) as listener:
             self._qmp = Qmp(ours, directory.events)
+            self._snapshots = Snapshots(
+                self._qmp, backing.agent, ram=backing.ram, disk=backing.disk, store=backing.store
+            )
             argv = qemu_argv(
                 self.spec,
+                backing.inherited,
                 name=f"dbos-lab-{directory.path.name}",
                 console=directory.console,
                 qmp_fd=theirs.fileno(),
                 monitor_fd=listener.fileno(),
             )
-            inherited = theirs.fileno(), listener.fileno()
+            inherited = theirs.fileno(), listener.fileno(), *backing.descriptors
             self.process = Process(argv, directory.stderr, pass_fds=inherited)
             try:
                 self.process.start()
@@ -90,6 +106,7 @@ class Qemu:
                     "make setup  # installs the host packages",
                     status=Status.MISSING,
                 )
+        backing.started()
         return argv
 
     def settle(self, directory: RunDir) -> None:
@@ -133,9 +150,12 @@ class Qemu:
         return True
 
     def close(self) -> None:
-        """Hang up the monitor."""
+        """Hang up the monitor; give up the guest's memory."""
         if self._qmp is not None:
             self._qmp.close()
+        if self._backing is not None:
+            self._backing.close()
+            self._backing = None
 
     @property
     def _running(self) -> bool:
@@ -157,7 +177,13 @@ class Qemu:
 
 
 def qemu_argv(
-    spec: MachineSpec, *, name: str, console: Path, qmp_fd: int, monitor_fd: int
+    spec: MachineSpec,
+    inherited: Inherited,
+    *,
+    name: str,
+    console: Path,
+    qmp_fd: int,
+    monitor_fd: int,
 ) -> list[str]:
     """Build the command line of one machine.
 
@@ -171,10 +197,11 @@ def qemu_argv(
         *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"),
         # A guest that broke out of its vCPU must not be able to start programs here.
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-        *_processor(spec),
-        *_boot(spec),
+        *_processor(spec, inherited),
+        *_boot(spec, inherited),
         *_end_of_life(),
         *_devices(spec, console),
+        *_held_by_the_lab(inherited),
         # A socket pair has no path that could collide or be left behind, and no one else can
         # connect to it.
         *("-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"),
@@ -183,23 +210,30 @@ def qemu_argv(
     ]
 
 
-def _processor(spec: MachineSpec) -> list[str]:
+def _processor(spec: MachineSpec, inherited: Inherited) -> list[str]:
     # One host thread per vCPU: races between vCPUs are real ones, and two host cores are used.
     tcg = spec.engine.accelerator is Accelerator.TCG
     return [
-        *("-machine", "q35"),
+        *("-machine", "q35,memory-backend=ram"),
         *("-accel", "tcg,thread=multi" if tcg else "kvm"),
         *("-cpu", spec.cpu or spec.engine.cpu),
         *("-smp", str(spec.cpus + spec.engine.spares_first_cpu)),
         *("-m", str(spec.memory_mib)),
+        *("-object", _ram(spec, inherited)),
     ]
 
 
-def _boot(spec: MachineSpec) -> list[str]:
+def _ram(spec: MachineSpec, inherited: Inherited) -> str:
+    # Shared: the lab puts RAM back when a snapshot is restored, and QEMU leaves it out of its own.
+    size = f"size={spec.memory_mib}M"
+    return f"memory-backend-file,id=ram,{size},mem-path={inherited.ram},share=on"
+
+
+def _boot(spec: MachineSpec, inherited: Inherited) -> list[str]:
     # In an option's value QEMU wants a comma doubled; -kernel, -initrd and -append take no
     # options, so these are passed as they are.
     return [
-        *("-kernel", str(spec.kernel)),
+        *("-kernel", str(inherited.kernel)),
         *("-initrd", str(spec.initramfs)),
         *("-append", " ".join(spec.arguments)),
     ]
@@ -232,6 +266,15 @@ def _devices(spec: MachineSpec, console: Path) -> list[str]:
         *("-device", "virtio-net-pci,netdev=net0,romfile="),
         *("-device", "virtio-rng-pci"),
         *("-chardev", f"file,id=console,path={_escaped(console)}", "-serial", "chardev:console"),
+    ]
+
+
+def _held_by_the_lab(inherited: Inherited) -> list[str]:
+    """A scratch disk, for tests to write to, and a second serial port, for the agent."""
+    return [
+        *("-blockdev", f"driver=file,node-name=scratch,filename={inherited.disk}"),
+        *("-device", "virtio-blk-pci,drive=scratch"),
+        *("-chardev", f"socket,id=agent,fd={inherited.agent_fd}", "-serial", "chardev:agent"),
     ]
 
 

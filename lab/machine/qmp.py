@@ -14,7 +14,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,16 +104,24 @@ class Qmp:
         return next((event for event in self.events if event.name == name), None)
 
     def wait_event(self, name: str, timeout: float) -> Event | None:
-        """Wait for an event of that name, which may have come already; ``None`` if it does not.
+        """Wait for an event of that name, which may have come already; ``None`` if it does not."""
+        return self.wait_for(lambda event: event.name == name, timeout)
 
-        Returns at once if the connection has ended and can bring no more events.
+    def wait_for(
+        self, wanted: Callable[[Event], bool], timeout: float, since: int = 0
+    ) -> Event | None:
+        """Wait for an event that is ``wanted``; ``None`` if it does not come.
+
+        The first ``since`` events are not looked at, those that have come after them are. Returns
+        at once if the connection has ended and can bring no more events.
         """
+
+        def found() -> Event | None:
+            return next(filter(wanted, self._events[since:]), None)
+
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._loop is None or any(event.name == name for event in self._events),
-                timeout,
-            )
-        return self.seen(name)
+            self._changed.wait_for(lambda: self._loop is None or found() is not None, timeout)
+            return found()
 
     def close(self, timeout: float = 2.0) -> None:
         """Hang up. Harmless when QEMU is gone, and when called twice."""

@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from lab.deadline import Deadline
+from lab.lock import BRIEF_SECONDS, hold
 from lab.machine.kernel import write_atomically
 from lab.machine.monitor import MONITOR
 
@@ -55,7 +57,8 @@ class RunDir:
         with _all_of(runs):  # else a sweep could meet the directory before its lock is held
             path = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=runs))
             lock = (path / _LOCK).open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Whoever lists the machines holds each lock for an instant, to see if it is free.
+            hold(lock, path / _LOCK, Deadline.after(BRIEF_SECONDS, "owning a new directory"))
         return cls(path, lock)
 
     @property
@@ -121,8 +124,9 @@ def sweep(runs: Path, keep: int = KEPT) -> list[Path]:
 
 @contextmanager
 def _all_of(runs: Path) -> Iterator[None]:
-    with (runs / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    path = runs / ".lock"
+    with path.open("w") as lock:
+        hold(lock, path, Deadline.after(BRIEF_SECONDS, "clearing up after dead runs"))
         yield
 
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.engine import Engine
+from lab.machine.interleaving import Interleaving
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,15 @@ class MachineSpec:
     """Those that programs run on; an engine may need one more for the kernel alone."""
     memory_mib: int = 1024
     cpu: str | None = None
-    """QEMU's CPU model instead of the engine's, as in ``EPYC,-svm``."""
+    """The emulator's CPU model instead of the engine's, as in ``EPYC,-svm``."""
     ssh_port: int = 0
-    """Loopback port that leads to the guest's sshd; 0 lets QEMU take a free one.
+    """Loopback port that leads to the guest's sshd; 0 takes a free one.
 
     A fixed port is for people who keep a window open to the guest; the lab itself never asks for
     one, so machines running side by side cannot collide.
     """
+    interleaving: Interleaving = field(default_factory=Interleaving)
+    """In which order the processors take their turns, where the engine can be told: on Bochs."""
     image_digest: str = ""
     """Which image this is, for the record."""
     kernel_release: str = ""

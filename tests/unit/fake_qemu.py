@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+JOBS = ("blockdev-create", "snapshot-save", "snapshot-load")
+
 
 def main() -> None:
     words = " ".join(sys.argv)
@@ -26,18 +28,22 @@ def main() -> None:
         sys.exit(f"qemu-system-x86_64: {fate.removeprefix('refuse:')}")
     if fate == "mute":
         time.sleep(60)
-    found = re.search(r"socket,id=qmp,fd=(\d+)", words), re.search(r"path=(\S+)", words)
+    found = re.search(r"socket,id=qmp,fd=(\d+)", words), re.search(r"console,path=(\S+)", words)
     assert found[0], words
     assert found[1], words
     connection = socket.socket(fileno=int(found[0][1]))
     console = open(found[1][1], "wb", buffering=0)  # noqa: PTH123, SIM115
-    threading.Thread(target=play, args=(fate, connection, console.write), daemon=True).start()
-    serve(connection)
+    agent = re.search(r"socket,id=agent,fd=(\d+)", words)
+    assert agent, words
+    line = socket.socket(fileno=int(agent[1]))
+    threading.Thread(target=be_the_agent, args=(line,), daemon=True).start()
+    actor = threading.Thread(target=play, args=(fate, connection, console.write), daemon=True)
+    serve(connection, actor)
 
 
 def play(fate: str, connection: socket.socket, write: Callable[[bytes], object]) -> None:
     time.sleep(0.1)
-    if fate == "ready":
+    if fate in ("ready", "nmi"):
         write(b"dbos-lab: ready\n")
     elif fate == "init":
         write(b"dbos-lab: init failed: no seed\n")
@@ -56,23 +62,56 @@ def play(fate: str, connection: socket.socket, write: Callable[[bytes], object])
         write(b"still booting\n")
 
 
-def serve(connection: socket.socket) -> None:
+def be_the_agent(line: socket.socket) -> None:
+    """Answer as a guest does that was saved once and is restored well each time."""
+    token = ""
+    for request in line.makefile("r"):
+        words = request.split()
+        if request.startswith("save"):
+            token = words[1]
+            line.sendall(f"save {token} ok\n".encode())
+        elif words:
+            line.sendall(f"wake {words[1]} {token} 0 {token} 0 {words[2]}\n".encode())
+
+
+def serve(connection: socket.socket, actor: threading.Thread) -> None:
+    jobs: list[dict[str, str]] = []
     send(connection, {"QMP": {"version": {}, "capabilities": []}})
     for message in messages(connection):
-        answer: dict[str, object] = {"return": {}}
-        if message["execute"] == "human-monitor-command":
-            forward = "  TCP[HOST_FORWARD]  13  127.0.0.1 4022  10.0.2.15  22  0  0"
-            answer = {"return": forward}
-        if message["execute"] == "dump-guest-memory":
-            dump(message["arguments"]["protocol"].removeprefix("file:"))
-        if message["execute"] == "wrong":
-            answer = {"error": {"class": "GenericError", "desc": "no such thing"}}
+        command = message["execute"]
+        if command == "query-status" and actor.ident is None:
+            actor.start()  # not before: an event among the greetings is no QMP
+        if command == "inject-nmi" and os.environ.get("FAKE_QEMU") == "nmi":
+            event(connection, "GUEST_PANICKED", {"action": "none"})
+        answer = answer_to(message, jobs)
         if "id" in message:
             answer["id"] = message["id"]
-        if message["execute"] != "stall":
+        if command != "stall":
             send(connection, answer)
-        if message["execute"] == "quit":
+        if command in JOBS:
+            for status in ("created", "concluded"):
+                event(connection, "JOB_STATUS_CHANGE", {**jobs[-1], "status": status})
+        if command == "quit":
             end(connection, "host-qmp-quit")
+
+
+def answer_to(message: dict[str, Any], jobs: list[dict[str, str]]) -> dict[str, object]:
+    """Do what a command asks for, if anything; return what QEMU would answer."""
+    match message["execute"]:
+        case "human-monitor-command":
+            forward = "  TCP[HOST_FORWARD]  13  127.0.0.1 4022  10.0.2.15  22  0  0"
+            return {"return": forward + os.environ.get("FAKE_ROMS", "")}
+        case "dump-guest-memory":
+            dump(message["arguments"]["protocol"].removeprefix("file:"))
+        case "query-jobs":
+            return {"return": jobs}
+        case "wrong":
+            return {"error": {"class": "GenericError", "desc": "no such thing"}}
+        case command if command in JOBS:
+            jobs.append({"id": message["arguments"]["job-id"]})
+            if os.environ.get("FAKE_JOB"):
+                jobs[-1]["error"] = os.environ["FAKE_JOB"]
+    return {"return": {}}
 
 
 def dump(path: str) -> None:

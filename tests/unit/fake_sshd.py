@@ -13,12 +13,15 @@ import signal
 import socket
 import subprocess
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import paramiko
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
+from lab.deadline import Limits
 from lab.errors import LabError, Status
 from lab.sshkey import Keys
 
@@ -30,6 +33,7 @@ class FakeMachine:
 
     def __init__(self, keys: Keys) -> None:
         self.alive = True
+        self.limits = Limits(boot=5.0, connect=5.0, command=20.0, silence=2.0, teardown=3.0)
         self.kept: list[str] = []
         self.logins = 0
         self._keys = keys
@@ -38,7 +42,14 @@ class FakeMachine:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.ssh_port: int = self._listener.getsockname()[1]
         self.deaf = threading.Event()
-        """While set, commands are taken and not begun, as in a guest that hangs."""
+        """While set, commands are taken and not begun."""
+        self.silent = threading.Event()
+        """While set, nothing more is answered on a connection once a sign of life was asked for."""
+        self.before_exec: Callable[[], object] = lambda: None
+        """Called before a command is taken."""
+        self.hang: LabError | None = None
+        self.no_interrupts = False
+        """What a look at the processors finds."""
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -46,7 +57,16 @@ class FakeMachine:
         return not self.alive
 
     def lost(self, when: str) -> LabError:
-        return self.unresponsive(f"The guest was lost {when}: for a test.")
+        return self.hang or self.unresponsive(f"The guest was lost {when}: for a test.")
+
+    def stuck(self) -> bool:
+        return self.no_interrupts
+
+    def hung(self, sentence: str) -> LabError:
+        self.kept.append(sentence)
+        self.alive = False
+        self.hang = LabError(f"{sentence}: for a test.", "ls", status=Status.HUNG)
+        return self.hang
 
     def unresponsive(self, sentence: str) -> LabError:
         self.kept.append(sentence)
@@ -64,6 +84,7 @@ class FakeMachine:
 
     def close(self) -> None:
         self.deaf.clear()
+        self.silent.clear()
         # Closing alone does not wake the thread that accepts.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
@@ -130,10 +151,16 @@ class _Server(paramiko.ServerInterface):
         good = username == "root" and key == self._machine._keys.client_key()
         return AUTH_SUCCESSFUL if good else AUTH_FAILED
 
+    def check_global_request(self, kind: str, msg: paramiko.Message) -> bool:
+        while self._machine.silent.is_set():
+            time.sleep(0.01)
+        return False
+
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self._machine.before_exec()
         if not self._machine.deaf.is_set():
             threading.Thread(target=self._machine.run, args=(channel, command), daemon=True).start()
         return True

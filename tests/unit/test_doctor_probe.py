@@ -249,16 +249,18 @@ esac"""
 
 def test_kvm_gets_a_second_chance_with_another_cpu_model(tmp_path: Path) -> None:
     ground = Ground(emulator(tmp_path, ABORT_ON_PLAIN_HOST), None, NODE, "GenuineIntel")
-    kvm, tcg, bochs = probe_engines(tmp_path / "i", ground)
+    kvm, tcg, vmx_bochs, svm_bochs = probe_engines(tmp_path / "i", ground)
     assert kvm.engine.name == "vmx-kvm"
     assert kvm.cpu == "host,-arch-capabilities"
     assert kvm.reason.startswith("with -cpu host QEMU aborts (no register); with host,-arch-")
     assert tcg.engine.name == "svm-tcg"
-    assert (bochs.verdict, bochs.reason) == (Verdict.ABSENT, "bochs is not installed")
+    assert (vmx_bochs.engine.name, svm_bochs.engine.name) == ("vmx-bochs", "svm-bochs")
+    for bochs in (vmx_bochs, svm_bochs):
+        assert (bochs.verdict, bochs.reason) == (Verdict.ABSENT, "bochs is not installed")
 
 
 def test_what_is_not_there_is_not_probed(tmp_path: Path) -> None:
-    kvm, tcg, _ = probe_engines(tmp_path / "i", Ground(None, None, NODE, ""))
+    kvm, tcg, *_ = probe_engines(tmp_path / "i", Ground(None, None, NODE, ""))
     assert (kvm.verdict, tcg.verdict) == (Verdict.ABSENT, Verdict.ABSENT)
     closed = KvmNode(exists=True, error="Permission denied")
     kvm, *_ = probe_engines(tmp_path / "i", Ground(None, None, closed, ""))

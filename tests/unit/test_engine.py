@@ -5,7 +5,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from lab.engine import SVM_KVM, SVM_TCG, VMX_KVM, Engine, choose_engine, engine_named
+from lab.engine import (
+    SVM_BOCHS,
+    SVM_KVM,
+    SVM_TCG,
+    VMX_BOCHS,
+    VMX_KVM,
+    Engine,
+    choose_engine,
+    engine_named,
+)
 from lab.errors import LabError, Status
 
 
@@ -32,10 +41,11 @@ def test_none_at_all() -> None:
     assert caught.value.status is Status.MISSING
 
 
-def test_bochs_says_that_it_has_no_driver_yet() -> None:
-    with pytest.raises(LabError) as caught:
-        choose_engine("vmx-bochs", list)
-    assert "driver is not written" in caught.value.message
+def test_bochs_is_taken_when_asked_for_and_when_there_is_nothing_faster() -> None:
+    assert choose_engine("vmx-bochs", lambda: [SVM_TCG, VMX_BOCHS, SVM_BOCHS]) is VMX_BOCHS
+    assert choose_engine("svm-bochs", lambda: [SVM_TCG, VMX_BOCHS, SVM_BOCHS]) is SVM_BOCHS
+    assert choose_engine(None, lambda: [SVM_BOCHS, VMX_BOCHS, SVM_TCG]) is SVM_TCG
+    assert choose_engine(None, lambda: [SVM_BOCHS]) is SVM_BOCHS
 
 
 def test_an_unknown_name_gets_the_nearest_before_anything_is_probed() -> None:

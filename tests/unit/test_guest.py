@@ -105,19 +105,71 @@ def test_a_timeout_kills_the_whole_tree(client: Guest, tmp_path: Path) -> None:
     assert client.run("echo next").text == "next\n"
 
 
-def test_a_guest_that_hangs_is_lost_and_kept(
-    client: Guest, machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lab.guest._KILL_TIMEOUT", 0.3)
+def test_a_guest_that_does_not_even_kill_is_hung(client: Guest, machine: FakeMachine) -> None:
+    machine.limits = replace(machine.limits, teardown=0.3)
     machine.deaf.set()
     begun = time.monotonic()
-    with pytest.raises(CommandTimeoutError) as caught:
+    with pytest.raises(LabError) as caught:
         client.run("true", timeout=0.3)
     assert time.monotonic() - begun < 5
-    assert caught.value.status is Status.LOST
-    assert "the guest does not answer any more" in caught.value.message
-    assert caught.value.detail == "console tail"
-    assert caught.value.message in machine.kept
+    assert caught.value.status is Status.HUNG
+    assert caught.value.message == (
+        "'true' did not end within 0.3 s in the guest; "
+        "the guest does not answer any more: for a test."
+    )
+    assert isinstance(caught.value.__cause__, CommandTimeoutError)
+
+
+def test_a_guest_that_falls_silent_is_hung_long_before_the_commands_deadline(
+    client: Guest, machine: FakeMachine
+) -> None:
+    machine.silent.set()
+    begun = time.monotonic()
+    with pytest.raises(LabError, match=r"no sign of life for 2 s while it ran 'sleep 30'") as hung:
+        client.run("sleep 30", timeout=25)
+    assert machine.limits.silence <= time.monotonic() - begun < machine.limits.silence + 5
+    assert hung.value.status is Status.HUNG
+
+
+def test_a_silent_command_in_a_guest_that_answers_is_let_be(
+    client: Guest, machine: FakeMachine
+) -> None:
+    limit = machine.limits.silence
+    assert client.run(f"sleep {2 * limit}; echo done", timeout=25).text == "done\n"
+
+
+def test_stuck_processors_end_the_wait_sooner(client: Guest, machine: FakeMachine) -> None:
+    machine.limits = replace(machine.limits, silence=12.0)
+    machine.silent.set()
+    machine.no_interrupts = True
+    begun = time.monotonic()
+    with pytest.raises(LabError, match=r"no sign of life"):
+        client.run("sleep 30", timeout=25)
+    assert time.monotonic() - begun < 10
+
+
+def test_every_command_of_a_guest_that_hangs_says_so(client: Guest, machine: FakeMachine) -> None:
+    machine.silent.set()
+
+    def hang(_number: int) -> Status:
+        with pytest.raises(LabError) as caught:
+            client.run("sleep 30", timeout=25)
+        return caught.value.status
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(hang, range(3))) == [Status.HUNG] * 3
+
+
+def test_a_start_that_gets_no_answer_is_a_hang(client: Guest, machine: FakeMachine) -> None:
+    machine.limits = replace(machine.limits, connect=0.5)
+    held = threading.Event()
+    machine.before_exec = held.wait
+    try:
+        with pytest.raises(LabError, match=r"did not answer within 0\.5 s for a command to begin"):
+            client.run("true")
+    finally:
+        held.set()
+    assert machine.hang is not None
 
 
 @pytest.mark.parametrize("hang_up", [True, False])

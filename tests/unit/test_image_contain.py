@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.deadline import Deadline
 from lab.errors import LabError, Status
 from lab.image.contain import (
     contained,
@@ -30,6 +31,10 @@ def containment() -> None:
         require_containment()
     except LabError as error:
         pytest.skip(error.message)
+
+
+def soon() -> Deadline:
+    return Deadline.after(30, "a test")
 
 
 def running(mark: str) -> bool:
@@ -72,6 +77,7 @@ def test_status_log_and_lines(tmp_path: Path) -> None:
         ["sh", "-c", "cat; echo oops >&2; exit 3"],
         log,
         environment=tool_environment(),
+        deadline=soon(),
         standard_input=b"one\ntwo\n",
         on_line=lines.append,
     )
@@ -83,7 +89,23 @@ def test_status_log_and_lines(tmp_path: Path) -> None:
 def test_command_that_reads_no_input_is_no_error(tmp_path: Path) -> None:
     big = b"x" * 1_000_000
     argv = ["sh", "-c", "exec <&-; sleep 0.1"]
-    assert run_logged(argv, tmp_path / "log", environment={}, standard_input=big) == 0
+    status = run_logged(argv, tmp_path / "log", environment={}, deadline=soon(), standard_input=big)
+    assert status == 0
+
+
+def test_a_deadline_ends_the_whole_namespace(containment: None, tmp_path: Path) -> None:
+    mark = f"sleep 1{os.getpid()}.3"
+    begun = time.monotonic()
+    with pytest.raises(LabError, match=r"was not done within 0\.5 s for a test") as caught:
+        run_logged(
+            contained_here(["sh", "-c", f"{mark} & echo begun; {mark}"]),
+            tmp_path / "log",
+            environment=tool_environment(),
+            deadline=Deadline.after(0.5, "a test"),
+        )
+    assert time.monotonic() - begun < 10
+    assert caught.value.detail == "begun"
+    assert not running(mark)
 
 
 def test_interrupt_ends_the_whole_namespace(containment: None, tmp_path: Path) -> None:
@@ -97,6 +119,7 @@ def test_interrupt_ends_the_whole_namespace(containment: None, tmp_path: Path) -
             contained_here(["sh", "-c", f"{mark} & echo begun; {mark}"]),
             tmp_path / "log",
             environment=tool_environment(),
+            deadline=soon(),
             on_line=interrupt,
         )
     assert not running(mark)
@@ -107,9 +130,11 @@ def test_killed_parent_takes_the_namespace_along(containment: None, tmp_path: Pa
     mark = f"sleep 1{os.getpid()}.2"
     code = (
         "from pathlib import Path\n"
+        "from lab.deadline import Deadline\n"
         "from lab.image.contain import contained_here, run_logged, tool_environment\n"
         f"run_logged(contained_here(['sh', '-c', '{mark} & {mark}']),\n"
-        f"    Path({str(tmp_path / 'log')!r}), environment=tool_environment())\n"
+        f"    Path({str(tmp_path / 'log')!r}), environment=tool_environment(),\n"
+        "    deadline=Deadline.after(60, 'a test'))\n"
     )
     root = Path(__file__).parents[2]
     parent = subprocess.Popen(

@@ -100,7 +100,36 @@ def test_a_guest_that_does_not_come_up(
     with pytest.raises(LabError) as caught, Machine(SPEC, runs) as machine:
         machine.wait_ready(0.5)
     assert said in caught.value.message
+    assert "0.5 s for the boot" in caught.value.message
+    assert caught.value.status is Status.HUNG
     assert not machine.alive
+    assert (left(runs)[0] / "hang.json").exists()
+
+
+def test_a_machine_found_hung_counts_as_dead_and_says_the_same_to_everyone(runs: Path) -> None:
+    with Machine(SPEC, runs) as machine:
+        machine.wait_ready(10)
+        hang = machine.hung("It does not answer")
+        assert not machine.alive
+        assert machine.hung("It does something else") is hang
+        assert machine.lost("while it ran 'true'") is hang
+        begun = time.monotonic()
+    assert time.monotonic() - begun < machine.limits.teardown / 4  # it took the request to quit
+    assert not Path(f"/proc/{machine.pid}").exists()
+    [kept] = left(runs)
+    assert (kept / "failed").read_text().strip() == hang.message
+    assert (kept / "vmcore").exists()
+
+
+def test_a_panic_that_the_examination_provoked_is_not_the_guests(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_QEMU", "nmi")
+    with Machine(SPEC, runs) as machine:
+        machine.wait_ready(10)
+        machine.hung("It does not answer")
+        assert machine.qmp.seen("GUEST_PANICKED") is not None
+        assert not machine.panicked
 
 
 def test_a_panic_that_is_kept_leaves_a_dump_and_its_events(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lab.engine import SVM_KVM, SVM_TCG, Accelerator
 from lab.machine import qemu
+from lab.machine.backing import Inherited
 from lab.machine.spec import MachineSpec
 
 SPEC = MachineSpec(
@@ -21,7 +22,10 @@ SPEC = MachineSpec(
 
 
 def argv(spec: MachineSpec, console: str = "/runs/a/console", fd: int = 7) -> list[str]:
-    return qemu.qemu_argv(spec, name="m", console=Path(console), qmp_fd=fd, monitor_fd=fd + 1)
+    inherited = Inherited(spec.kernel, "/proc/self/fd/8", "/proc/self/fd/9", 10)
+    return qemu.qemu_argv(
+        spec, inherited, name="m", console=Path(console), qmp_fd=fd, monitor_fd=fd + 1
+    )
 
 
 def value(command: list[str], option: str) -> str:

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The keeper's rules, with a machine that only remembers what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from lab.engine import SVM_TCG, VMX_BOCHS
+from lab.errors import LabError, Status
+from lab.guest import Guest
+from lab.lab import Booted
+from lab.reset import Keeper, Origin, Policy, Step, policy_of
+from lab.state import State
+
+
+@dataclass
+class FakeMachine:
+    """A machine whose whole state is the list of what was done to it."""
+
+    number: int
+    did: list[str] = field(default_factory=list)
+    alive: bool = True
+    kept: str = ""
+    broken: str = ""
+    """Why a restore fails."""
+    closed: bool = False
+    connected: bool = True
+
+    @property
+    def snapshots(self) -> FakeMachine:
+        return self
+
+    def save(self) -> list[str]:
+        assert not self.connected
+        return list(self.did)
+
+    def restore(self, snapshot: list[str]) -> None:
+        assert not self.connected
+        if self.broken:
+            raise LabError(self.broken, "", status=Status.FAILED)
+        self.did = list(snapshot)
+
+    def keep(self, reason: str) -> None:
+        self.kept = reason
+
+    @property
+    def console(self) -> SimpleNamespace:
+        return SimpleNamespace(size=100 * len(self.did))
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        return ("STOP",) * len(self.did)
+
+    def close(self) -> None:
+        """As a guest: hang up."""
+        self.connected = False
+
+
+class Host:
+    """Boots fake machines and remembers them."""
+
+    def __init__(self) -> None:
+        self.machines: list[FakeMachine] = []
+
+    @contextmanager
+    def boot(self) -> Iterator[Booted]:
+        machine = FakeMachine(len(self.machines))
+        self.machines.append(machine)
+        guest = SimpleNamespace(machine=machine, close=machine.close)
+        yield cast(Booted, SimpleNamespace(machine=machine, guest=guest))
+        machine.closed = True
+
+    def keeper(self, policy: Policy = Policy.RESTORE) -> Keeper:
+        steps = [Step(state, take(state.name)) for state in State]
+        steps[-1] = replace(steps[-1], undo=take("unloaded"))
+        return Keeper(self.boot, steps, policy)
+
+
+def take(name: str) -> Callable[[Guest], None]:
+    def act(guest: Guest) -> None:
+        machine = cast(FakeMachine, guest.machine)
+        machine.connected = True
+        machine.did.append(name)
+
+    return act
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+def test_each_state_is_reached_from_the_nearest_saved_one(host: Host) -> None:
+    keeper = host.keeper()
+    assert keeper.clean(State.MODULE_LOADED).origin is Origin.BOOTED
+    [machine] = host.machines
+    assert machine.did == ["BOOTED", "GUEST", "MODULE_LOADED"]
+    machine.did.append("dirt")
+    assert keeper.clean(State.GUEST).origin is Origin.RESTORED
+    assert machine.did == ["BOOTED", "GUEST"]
+    for state, did in (
+        (State.MODULE_LOADED, ["BOOTED", "GUEST", "MODULE_LOADED"]),
+        (State.GUEST, ["BOOTED", "GUEST"]),
+        (State.BOOTED, ["BOOTED"]),
+    ):
+        machine.did.append("dirt")
+        clean = keeper.clean(state)
+        assert (clean.origin, clean.replaced) == (Origin.RESTORED, "")
+        assert machine.did == did
+        assert (clean.console_offset, clean.events) == (100 * len(did), len(did))
+    assert len(host.machines) == 1
+
+
+def test_a_restore_that_fails_costs_the_machine_and_is_told(host: Host) -> None:
+    keeper = host.keeper()
+    keeper.clean(State.GUEST)
+    host.machines[0].broken = "memory was not restored"
+    clean = keeper.clean(State.GUEST)
+    assert (clean.origin, clean.replaced) == (Origin.BOOTED, "memory was not restored")
+    old, new = host.machines
+    assert (old.closed, old.kept) == (True, "memory was not restored")
+    assert (new.closed, new.did) == (False, ["BOOTED", "GUEST"])
+    assert keeper.clean(State.GUEST).origin is Origin.RESTORED
+    assert new.did == ["BOOTED", "GUEST"]
+
+
+def test_a_dead_machine_is_replaced(host: Host) -> None:
+    keeper = host.keeper()
+    keeper.clean(State.GUEST)
+    host.machines[0].alive = False
+    clean = keeper.clean(State.GUEST)
+    assert (clean.origin, clean.replaced) == (Origin.BOOTED, "it had ended")
+    assert host.machines[0].closed
+    assert len(host.machines) == 2
+
+
+def test_fresh_means_booted_for_it(host: Host) -> None:
+    keeper = host.keeper()
+    keeper.clean(State.GUEST)
+    clean = keeper.clean(State.GUEST, fresh=True)
+    assert (clean.origin, clean.replaced) == (Origin.BOOTED, "")
+    assert [machine.closed for machine in host.machines] == [True, False]
+
+
+def test_a_step_that_fails_leaves_no_machine(host: Host) -> None:
+    def refuse(guest: Guest) -> None:
+        raise LabError("the module does not load", "", status=Status.FAILED)
+
+    steps = [Step(State.BOOTED, take("BOOTED")), Step(State.MODULE_LOADED, refuse)]
+    keeper = Keeper(host.boot, steps)
+    keeper.clean(State.BOOTED)
+    for _ in range(2):
+        with pytest.raises(LabError, match="does not load"):
+            keeper.clean(State.MODULE_LOADED)
+    assert keeper.clean(State.BOOTED).booted.machine.alive
+    keeper.close()
+    assert all(machine.alive for machine in host.machines)
+
+
+def test_close_ends_the_machine(host: Host) -> None:
+    keeper = host.keeper()
+    keeper.clean(State.BOOTED)
+    keeper.close()
+    keeper.close()
+    assert host.machines[0].closed
+
+
+def test_without_snapshots_a_machine_is_shared(host: Host) -> None:
+    keeper = host.keeper(Policy.REUSE)
+    assert keeper.clean(State.GUEST).origin is Origin.BOOTED
+    [machine] = host.machines
+    machine.did.append("dirt")
+    assert keeper.clean(State.MODULE_LOADED).origin is Origin.REUSED
+    assert machine.did == ["BOOTED", "GUEST", "dirt", "MODULE_LOADED"]
+    assert keeper.clean(State.MODULE_LOADED).origin is Origin.REUSED
+    assert machine.did[-2:] == ["unloaded", "MODULE_LOADED"]
+    keeper.clean(State.GUEST)
+    keeper.clean(State.GUEST)
+    assert machine.did[-2:] == ["MODULE_LOADED", "unloaded"]
+    assert len(host.machines) == 1
+
+
+def test_only_bochs_shares() -> None:
+    assert (policy_of(SVM_TCG), policy_of(VMX_BOCHS)) == (Policy.RESTORE, Policy.REUSE)
