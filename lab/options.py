@@ -2,7 +2,8 @@
 """The ``--lab-*`` options: one table. Each is also an ini option and an environment variable.
 
 The command line wins over the environment (``DBOS_LAB_PROFILE`` for ``--lab-profile``), that over
-the ini file (``lab_profile``), that over the default.
+the ini file (``lab_profile``), that over the default. README.md shows this table as
+``markdown_table`` prints it.
 """
 
 from __future__ import annotations
@@ -29,20 +30,28 @@ class Option:
     @property
     def ini(self) -> str:
         """As written in the ini file, and pytest's name for the value of the flag."""
-        return f"lab_{self.name}"
+        return f"lab_{self.name}".replace("-", "_")
 
     @property
     def environment(self) -> str:
         """As exported in a shell."""
-        return f"DBOS_LAB_{self.name.upper()}"
+        return f"DBOS_{self.ini}".upper()
 
+
+ALL = "all"
+"""In place of a list of names: every one there is."""
 
 OPTIONS = (
-    Option("engine", "", "engine instead of the best that boots: svm-tcg, svm-kvm or vmx-kvm"),
-    Option("image", "debian-12", "guest image: a file in images/"),
-    Option("profile", "seed,stock", "boot profiles to run every test under, comma-separated"),
-    Option("require", "", "comma-separated: a test that would be skipped for one of these fails"),
+    Option("engine", "", "engines, comma-separated, or `all`; without it the best that boots"),
+    Option("image", "", "guest images, files in `images/`, comma-separated, or `all`"),
+    Option("kernel", "", "of these images those whose kernel is one of `6.*`, `>=6.6`, ..."),
+    Option("profile", "seed,stock", "boot profiles, comma-separated, or `all`"),
+    Option("cpus", "2", "processors of each machine"),
+    Option("require", "", "capabilities whose absence is a failure, not a skip"),
+    Option("seed", "", "number that decides every random choice; without it a new one"),
+    Option("keep", "failed", "directories of machines to keep: `failed` or `all`"),
     Option("cycles", "6", "how many machines test_cycles.py starts and stops"),
+    Option("timeout-factor", "1", "multiplies every deadline"),
 )
 
 
@@ -64,3 +73,40 @@ def option(config: pytest.Config, name: str) -> str:
         or config.getini(found.ini)
         or found.default
     )
+
+
+def words(config: pytest.Config, name: str) -> tuple[str, ...]:
+    """Return the value of an option that is a list."""
+    return tuple(word for word in option(config, name).replace(",", " ").split() if word)
+
+
+def number(config: pytest.Config, name: str, least: int) -> int:
+    """Return the value of an option that is a whole number; another is a ``UsageError``."""
+    value = option(config, name)
+    if not value.isdecimal() or int(value) < least:
+        raise pytest.UsageError(f"--lab-{name} takes a whole number from {least}, not {value!r}")
+    return int(value)
+
+
+def factor(config: pytest.Config, name: str) -> float:
+    """Return the value of an option that is a positive factor; another is a ``UsageError``."""
+    value = option(config, name)
+    try:
+        if 0 < (parsed := float(value)) < float("inf"):
+            return parsed
+    except ValueError:
+        pass
+    raise pytest.UsageError(f"--lab-{name} takes a positive number, not {value!r}")
+
+
+def markdown_table() -> str:
+    """Lay the options out for README.md."""
+    lines = [
+        "| option, also as ini option and environment variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for one in OPTIONS:
+        names = f"`{one.flag}`, `{one.ini}`, `{one.environment}`"
+        default = f"`{one.default}`" if one.default else ""
+        lines.append(f"| {names} | {default} | {one.help} |")
+    return "\n".join(lines) + "\n"

@@ -1,34 +1,39 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The pytest plugin: a test names the machine state it needs and gets it.
+"""The pytest plugin: a test names the machine state it needs and gets it, clean.
 
-    def test_mine(module_loaded, guest):
-        assert guest.run("/lab/hello").status == 0
+    def test_mine(module_loaded):
+        assert module_loaded.run("/lab/hello").status == 0
 
-``lab`` (session) is the engine, the image and the machines; ``guest`` is a login on a booted one;
-``module_loaded`` is that with dune.ko in the kernel, which must also unload afterwards; ``host`` is
-pytest-testinfra's view of the guest. Every test that takes a guest runs under each boot profile of
-``--lab-profile``. A test during which the guest's kernel warned fails, whatever it asserted.
+``booted`` is a machine that is up, ``guest`` a login on one with everything that was built in
+``/lab``, ``module_loaded`` that with dune.ko in the kernel, ``dbos`` that after a ``hello`` went
+well, ``host`` pytest-testinfra's view of the guest. Every such test runs in each cell of the
+matrix image x engine x profile (``lab.session.matrix``), on a machine that no other test has left
+a trace on, and gets exactly one verdict (``lab.session.judging``): where the guest's kernel
+warned, it fails, whatever it asserted.
+
+This module only connects pytest with ``lab.session``. Nothing here may be slow: it is loaded by
+every pytest on this machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.options import add_options, option
+from lab.config import Config
+from lab.options import add_options
+from lab.session import collection, fixtures, judging
+from lab.session.availability import demand
+from lab.session.keeper import Hooks, Keeper, keeper_of
+from lab.session.markers import MARKERS
+from lab.session.plan import WIRE, Plan, describe, plan_of
+from lab.session.summary import write_summary
 
 if TYPE_CHECKING:
-    from testinfra.host import Host
-
-    from lab.guest import Guest
-    from lab.machines import Machines
-
-MARKERS = (
-    "lab_requires(vendor): skip, saying why, unless the engine has it: 'svm' or 'vmx'",
-    "lab_profile(name, ...): run under these boot profiles only",
-)
+    from _pytest.terminal import TerminalReporter
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,102 +41,85 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the hook through which another keeper of machines can take the lab's place."""
+    pluginmanager.add_hookspecs(Hooks)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, and ``host`` after pytest-testinfra so that ours is the one found."""
+    """Register the markers, the judge, and the fixtures.
+
+    The latter after pytest-testinfra, so that of two fixtures named ``host`` ours is the one found.
+    """
     for marker in MARKERS:
-        config.addinivalue_line("markers", marker)
-    config.pluginmanager.register(HostFixture(), "dbos_lab_host")
+        config.addinivalue_line("markers", f"{marker.usage}: {marker.help}")
+    config.pluginmanager.register(judging, "dbos_lab_judging")
+    config.pluginmanager.register(fixtures, "dbos_lab_fixtures")
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what the results will be worth: engine, vendor, kernel, image."""
-    from lab.machines import describe  # noqa: PLC0415 (heavy imports only where they are needed)
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Decide what to do, so that a wrong option is told before anything is collected."""
+    plan = plan_of(session.config)
+    if hasattr(session.config, "workerinput"):
+        return  # the controller writes it down
+    from lab.report.recorder import Recorder  # noqa: PLC0415
 
-    return [f"lab: {describe(config)}"]
+    lab_config = Config.from_environment()
+    recorder = Recorder(lab_config.sessions, lambda: session_facts(lab_config, plan))
+    session.config.pluginmanager.register(recorder, "dbos_lab_recorder")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell a worker of pytest-xdist what was decided."""
+    node.workerinput[WIRE] = plan_of(node.config).to_wire()  # type: ignore[attr-defined]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what the results will be worth."""
+    return describe(plan_of(config))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that needs a guest once per boot profile, with an id that says so."""
-    if "lab_profile" not in metafunc.fixturenames:
-        return
-    names = option(metafunc.config, "profile").split(",")
-    marker = metafunc.definition.get_closest_marker("lab_profile")
-    if marker is not None:
-        names = [name for name in names if name in marker.args]
-    metafunc.parametrize("lab_profile", names, scope="session", indirect=True)
+    """Make each test that takes a machine once per cell."""
+    collection.parametrize(metafunc)
 
 
-@pytest.fixture(scope="session")
-def lab_profile(request: pytest.FixtureRequest) -> str:
-    """Name of the boot profile this test runs under."""
-    return str(request.param)
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests in an order in which one machine serves many in a row."""
+    collection.arrange(config, items)
 
 
-@pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest) -> Iterator[Machines]:
-    """The engine, the image, and machines by profile, started at first use."""
-    from lab.machines import open_machines  # noqa: PLC0415
-
-    with open_machines(request.config) as machines:
-        yield machines
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this host cannot do, before anything is set up for it."""
+    cell = collection.cell_of(item)
+    if cell is not None:
+        demand(item, cell, keeper_of(item.config))
 
 
-@pytest.fixture
-def guest(lab: Machines, lab_profile: str, request: pytest.FixtureRequest) -> Iterator[Guest]:
-    """A login on a booted machine of this profile, with the artefacts in ``/lab``.
+@pytest.hookimpl(trylast=True)
+def pytest_lab_keeper() -> Keeper:
+    """Provide the lab's own machines."""
+    from lab.session.machines import LabKeeper  # noqa: PLC0415 (heavy)
 
-    The machine is shared by the tests of its profile; one that died is replaced.
-    """
-    from lab.machines import kernel_complaints, skip_unless  # noqa: PLC0415
-
-    skip_unless(request, lab)
-    booted = lab.booted_once(lab_profile)
-    booted.machine.claim(request.node.nodeid)
-    before = booted.guest.kernel_log()
-    yield booted.guest
-    if booted.machine.alive:
-        complaints = kernel_complaints(before, booted.guest.kernel_log())
-        if complaints:
-            booted.machine.keep(f"{request.node.nodeid}: the kernel complained")
-            pytest.fail("the guest's kernel complained:\n" + complaints, pytrace=False)
+    return LabKeeper(Config.from_environment())
 
 
-@pytest.fixture
-def module_loaded(guest: Guest) -> Iterator[Guest]:
-    """The guest with dune.ko loaded; unloading it afterwards must work."""
-    from lab.deploy import MODULE, load_module, unload_module  # noqa: PLC0415
+def session_facts(lab_config: Config, plan: Plan) -> dict[str, object]:
+    """Return what a session's record says of it besides its tests."""
+    from lab.report.facts import current_facts  # noqa: PLC0415
 
-    load_module(guest, MODULE)
-    yield guest
-    if guest.machine.alive:
-        unload_module(guest, MODULE)
-
-
-class HostFixture:
-    """Holds the one fixture that has to be registered late."""
-
-    @pytest.fixture
-    def host(self, guest: Guest) -> Host:
-        """The guest as pytest-testinfra sees it, over the lab's own connection."""
-        from lab.testinfra_backend import host_of  # noqa: PLC0415
-
-        return host_of(guest)
+    facts = current_facts(lab_config)
+    return {
+        **facts,
+        "command": shlex.join(sys.argv),
+        "seed": plan.seed,
+        "cells": [cell.id for cell in plan.cells],
+    }
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach what a failure leaves behind: the end of the console and where all of it is kept."""
-    from lab.guest import Guest  # noqa: PLC0415
-    from lab.machine.boot import save_kernel_log  # noqa: PLC0415
-
-    report = yield
-    guest = getattr(item, "funcargs", {}).get("guest")
-    if report.failed and isinstance(guest, Guest):  # other people's fixtures have that name too
-        machine = guest.machine
-        machine.keep(f"{item.nodeid} failed")
-        save_kernel_log(machine, guest)
-        report.sections.append(("guest console", machine.console.tail()))
-        report.sections.append(("kept", str(machine.directory)))
-    return report
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """List what went wrong, and how to run it again."""
+    write_summary(terminalreporter)

@@ -39,13 +39,31 @@ def load_profile(source: Path, name: str) -> Profile:
 
     An unknown name and a malformed file die with ``USAGE``.
     """
-    path = source / "images" / "profiles.yaml"
+    path = _path(source)
+    document = _read(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
         return parse_profile(document, name)
+    except ValueError as error:
+        die(f"{path} is malformed.", f"edit {path}", status=_USAGE, detail=str(error))
+
+
+def available_profiles(source: Path) -> tuple[str, ...]:
+    """Names of all boot profiles that this checkout defines, in the order of the file."""
+    document = _read(_path(source))
+    profiles = document.get("profiles") if isinstance(document, dict) else None
+    return tuple(map(str, profiles)) if isinstance(profiles, dict) else ()
+
+
+def _path(source: Path) -> Path:
+    return source / "images" / "profiles.yaml"
+
+
+def _read(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         die(f"The boot profiles cannot be read: {error}.", f"git checkout {path}", status=_USAGE)
-    except (yaml.YAMLError, ValueError) as error:
+    except yaml.YAMLError as error:
         die(f"{path} is malformed.", f"edit {path}", status=_USAGE, detail=str(error))
 
 

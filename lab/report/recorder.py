@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.report.directory import Session, create_session
-from lab.report.entry import PHASES, entry_of
+from lab.report.entry import PHASES, Entry, entry_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """A plugin of pytest. The directory is made by the first test that ends.
+    """A plugin of pytest. The directory is made when the first test that takes a machine has ended.
 
-    ``facts`` is asked then; a session without tests leaves nothing behind.
+    ``facts`` is asked then. A session without such a test leaves nothing behind.
     """
 
     def __init__(self, sessions: Path, facts: Callable[[], Mapping[str, object]]) -> None:
         self._sessions = sessions
         self._facts = facts
         self._session: Session | None = None
+        self._early: list[Entry] = []
         self._phases: dict[str, list[pytest.TestReport]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -52,11 +53,13 @@ class Recorder:
             terminalreporter.line(f"report: file://{self._session.page}")
 
     def _write(self, test: str) -> None:
-        entry = entry_of(test, self._phases.pop(test))
-        if self._session is None:
+        self._early.append(entry_of(test, self._phases.pop(test)))
+        if self._session is None and self._early[-1].cell:
             self._session = create_session(self._sessions, self._facts())
-        with self._session.results.open("a", encoding="utf-8") as file:
-            file.write(entry.to_line())
+        if self._session is not None:
+            with self._session.results.open("a", encoding="utf-8") as file:
+                file.writelines(entry.to_line() for entry in self._early)
+            self._early.clear()
 
 
 def finish(session: Session) -> None:

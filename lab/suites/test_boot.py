@@ -2,29 +2,30 @@
 """The machine is what the profile and the engine promise, seen from inside."""
 
 from lab.guest import Guest
-from lab.machines import Machines
+from lab.lab import Booted, Lab
 from lab.profile import violations
+from lab.session.cell import Cell
 
 
-def test_boot_arguments_are_the_profiles(lab: Machines, lab_profile: str, guest: Guest) -> None:
-    cmdline = guest.run("cat /proc/cmdline", check=True).text
-    assert violations(lab.profile(lab_profile), cmdline) == ()
+def test_boot_arguments_are_the_profiles(booted: Booted) -> None:
+    cmdline = booted.guest.run("cat /proc/cmdline", check=True).text
+    assert violations(booted.profile, cmdline) == ()
 
 
-def test_every_cpu_has_the_vendors_flag(lab: Machines, guest: Guest) -> None:
+def test_every_cpu_has_the_vendors_flag(lab: Lab, lab_cell: Cell, guest: Guest) -> None:
     cpuinfo = guest.run("cat /proc/cpuinfo", check=True).text
     flags = [
         set(line.partition(":")[2].split())
         for line in cpuinfo.splitlines()
         if line.startswith("flags")
     ]
-    assert len(flags) == 2 + lab.engine.spares_first_cpu
+    assert len(flags) == lab_cell.cpus + lab.engine.spares_first_cpu
     vendor = lab.engine.vendor.value
     wanted = {"svm": {"svm", "npt"}, "vmx": {"vmx", "ept"}}[vendor]
     assert all(wanted <= cpu for cpu in flags)
 
 
-def test_kernel_is_the_images(lab: Machines, guest: Guest) -> None:
+def test_kernel_is_the_images(lab: Lab, guest: Guest) -> None:
     assert guest.run("uname -r", check=True).text.strip() == lab.image.kernel_release
 
 
@@ -33,5 +34,5 @@ def test_no_compiler_and_no_headers(guest: Guest) -> None:
     assert guest.run("ls /usr/src /usr/include /lib/modules/*/build").status != 0
 
 
-def test_both_processors_run(guest: Guest) -> None:
-    assert guest.run("nproc", check=True).text.strip() == "2"
+def test_all_processors_run(lab_cell: Cell, guest: Guest) -> None:
+    assert guest.run("nproc", check=True).text.strip() == str(lab_cell.cpus)

@@ -18,6 +18,7 @@ from lab.deploy import MODULE, load_module
 from lab.errors import LabError, Status
 from lab.lab import Booted, Lab
 from lab.live.gdb import stub
+from lab.session.cell import Cell
 
 COMPLETE_WITHIN = 60.0
 """Seconds from the panic to the complete directory. Emulated, on a busy host: 2 to 6."""
@@ -89,9 +90,9 @@ def said_by(directory: Path, *command: str) -> str:
     ).stdout
 
 
-@pytest.mark.lab_profile("stock")
-def test_a_panic_is_complete_with_a_dump_that_drgn_opens(lab: Lab, lab_profile: str) -> None:
-    directory = killed(lab, lab_profile, sysrq)
+@pytest.mark.lab_boot("stock")
+def test_a_panic_is_complete_with_a_dump_that_drgn_opens(lab: Lab, lab_cell: Cell) -> None:
+    directory = killed(lab, lab_cell.profile, sysrq)
 
     # The backtrace on the console is whole, though QEMU was told of the panic before it.
     console = (directory / "console").read_text(errors="replace")
@@ -122,11 +123,11 @@ def test_a_panic_is_complete_with_a_dump_that_drgn_opens(lab: Lab, lab_profile: 
     shutil.rmtree(directory)
 
 
-@pytest.mark.lab_profile("seed")
+@pytest.mark.lab_boot("seed")
 def test_a_null_pointer_in_the_module_has_file_and_line(
-    lab: Lab, lab_profile: str, tmp_path: Path
+    lab: Lab, lab_cell: Cell, tmp_path: Path
 ) -> None:
-    directory = killed(lab, lab_profile, null_dereference)
+    directory = killed(lab, lab_cell.profile, null_dereference)
     moved = tmp_path / "elsewhere"
     directory.rename(moved)  # nothing but the directory is needed
     stack = decoded_stack(moved)

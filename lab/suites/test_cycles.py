@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.lab import Lab
 from lab.machine.budget import holders
 from lab.machine.rundir import sweep
-from lab.machines import Machines
 from lab.options import option
+
+pytestmark = pytest.mark.lab_boot("seed")
 
 AT_ONCE = 2
 CYCLE = """
@@ -67,7 +69,7 @@ class World:
             start_new_session=True,
         )
 
-    def cycles(self, lab: Machines, count: int) -> subprocess.Popen[str]:
+    def cycles(self, lab: Lab, count: int) -> subprocess.Popen[str]:
         """Start a process that boots ``count`` machines, one after the other."""
         return self.start("-c", CYCLE, lab.image.name, lab.engine.name, str(count))
 
@@ -101,7 +103,7 @@ class World:
 
 
 @pytest.fixture
-def world(lab: Machines, tmp_path: Path) -> World:
+def world(lab: Lab, tmp_path: Path) -> World:
     """Another lab's run directories, with everything built that a machine needs."""
     _ = lab.image
     runs, temporary = tmp_path / "runs", tmp_path / "tmp"
@@ -117,7 +119,7 @@ def world(lab: Machines, tmp_path: Path) -> World:
 
 
 def test_cycles_collide_with_nothing_and_leave_nothing(
-    lab: Machines, world: World, request: pytest.FixtureRequest
+    lab: Lab, world: World, request: pytest.FixtureRequest
 ) -> None:
     cycles = int(option(request.config, "cycles"))
     begun = time.monotonic()
@@ -142,7 +144,7 @@ def test_cycles_collide_with_nothing_and_leave_nothing(
 
 
 @pytest.mark.parametrize("after", [0.0, 1.0], ids=["starting", "booting"])
-def test_killed_pytest_leaves_nothing(lab: Machines, world: World, after: float) -> None:
+def test_killed_pytest_leaves_nothing(lab: Lab, world: World, after: float) -> None:
     test = world.temporary.parent / "test_guest.py"
     test.write_text(USES_A_GUEST)
     options = ["-p", "no:cacheprovider", f"--lab-engine={lab.engine.name}"]

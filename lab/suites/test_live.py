@@ -16,6 +16,8 @@ import pytest
 
 from lab.lab import Lab
 
+pytestmark = pytest.mark.lab_boot("seed")
+
 UP_WITHIN = 120.0
 """Seconds. Emulated, on a busy host: 5 to 15."""
 LAB = (sys.executable, "-c", "from lab.cli import main; main()")

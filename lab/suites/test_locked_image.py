@@ -16,7 +16,9 @@ from lab.image.build import MANIFEST, Image
 from lab.image.contain import require_containment, tool_environment
 from lab.image.lock import lock_path
 from lab.image.selection import obtain, pool_of
-from lab.machines import Machines
+from lab.lab import Lab
+
+pytestmark = pytest.mark.lab_boot("seed")
 
 BUILD = """
 import sys
@@ -32,7 +34,7 @@ ensure_image(config, load_image_spec(root, name), lambda _note: None, locked=Tru
 
 
 @pytest.fixture
-def elsewhere(lab: Machines, tmp_path: Path) -> Config:
+def elsewhere(lab: Lab, tmp_path: Path) -> Config:
     """Make another checkout whose lock is the one this session's image was built from.
 
     That is the committed lock as long as mirrors have its packages. The other cache holds the
@@ -73,7 +75,7 @@ def products(image: Path, toolchain: Path) -> dict[str, str]:
     return {**files, "toolchain": tree_digest(toolchain)}
 
 
-def test_offline_build_elsewhere_gives_the_same_image(lab: Machines, elsewhere: Config) -> None:
+def test_offline_build_elsewhere_gives_the_same_image(lab: Lab, elsewhere: Config) -> None:
     try:
         require_containment()
     except LabError as error:

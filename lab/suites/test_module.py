@@ -7,9 +7,12 @@ import pytest
 from testinfra.host import Host
 
 from lab.deploy import MODULE, load_module, unload_module
+from lab.engine import Accelerator
 from lab.errors import LabError
 from lab.guest import Guest
-from lab.machines import Machines
+from lab.lab import Lab
+
+pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
 
 CYCLES = 20
 
@@ -69,11 +72,11 @@ def test_stays_loaded_while_in_use(module_loaded: Guest) -> None:
     assert unloaded.status != 0
 
 
-@pytest.mark.lab_requires("svm")
-@pytest.mark.lab_profile("seed")
-def test_refuses_a_cpu_without_svm_and_says_so(lab: Machines, guest: Guest) -> None:
+@pytest.mark.lab_boot("seed")
+def test_refuses_a_cpu_without_svm_and_says_so(lab: Lab, guest: Guest) -> None:
     profile = lab.profile("seed")
-    with lab.booted(profile, cpu="EPYC,-svm") as other:
+    cpu = {Accelerator.BOCHS: "athlon64_venice"}.get(lab.engine.accelerator, "EPYC,-svm")
+    with lab.booted(profile, cpu=cpu) as other:
         lab.deploy_to(other.guest)
         with pytest.raises(LabError) as refused:
             load_module(other.guest, MODULE)

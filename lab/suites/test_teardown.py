@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from lab.machines import Machines
+from lab.lab import Lab
+
+pytestmark = pytest.mark.lab_boot("seed")
 
 HOLD_A_MACHINE = """
 import sys, time
 from lab.config import Config
 from lab.lab import Lab
+
+pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
 
 lab = Lab(Config.from_environment(), image_name=sys.argv[1], engine_name=sys.argv[2])
 with lab.booted(lab.profile("seed")) as booted:
@@ -39,7 +43,7 @@ class Holder:
 
 
 @pytest.fixture
-def holder(lab: Machines, tmp_path: Path) -> Iterator[Holder]:
+def holder(lab: Lab, tmp_path: Path) -> Iterator[Holder]:
     """Another lab, in a process of its own, with a machine up and running."""
     lab.image  # noqa: B018 (built here, so that the other process finds it)
     environment = {

@@ -1,120 +1,210 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The plugin's own rules, without a machine: a stand-in takes the place of the lab."""
+"""Which tests run where, in which order, on a machine in which state."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytest_plugins = ["pytester"]
+if TYPE_CHECKING:
+    from plugin_suite import Suite
 
-STAND_IN = """
-import pytest
+pytest_plugins = ["pytester", "plugin_suite"]
 
-class Engine:
-    name = "svm-tcg"
-    class vendor:
-        value = "svm"
 
-class Lab:
-    engine = Engine
+def test_each_test_runs_in_each_cell(suite: Suite) -> None:
+    result = suite.run(
+        "def test_it(guest, lab_cell): assert lab_cell.cpus == 4",
+        *("-v", "--lab-image", "all", "--lab-profile", "stock,seed", "--lab-cpus", "4"),
+    )
+    result.assert_outcomes(passed=4)
+    cells = ["6.1/svm-tcg/stock", "6.1/svm-tcg/seed", "6.12/svm-tcg/stock", "6.12/svm-tcg/seed"]
+    ran = re.findall(r"test_it\[(\S+)\] PASSED", result.stdout.str())
+    assert ran == cells
 
-@pytest.fixture(scope="session")
-def lab():
-    return Lab()
 
-@pytest.fixture
-def guest(lab, lab_profile, request):
-    from lab.machines import skip_unless
-    skip_unless(request, lab)
-    return lab_profile
+def test_a_test_without_a_machine_has_no_cell(suite: Suite) -> None:
+    result = suite.run("def test_it(): pass", "-v")
+    result.stdout.fnmatch_lines(["test_it.py::test_it PASSED*"])
+    result.stdout.no_fnmatch_line("*1 passed, *")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ran"),
+    [
+        (["--lab-kernel", "6.12*"], ["6.12"]),
+        (["--lab-kernel", ">=6"], ["6.1", "6.12"]),
+        (["--lab-kernel", "6.1, 6.12"], ["6.1", "6.12"]),
+        (["--lab-kernel", "<6.6", "--lab-image", "debian-12"], ["6.1"]),
+        ([], ["6.1"]),
+    ],
+)
+def test_kernels_choose_images(suite: Suite, arguments: list[str], ran: list[str]) -> None:
+    result = suite.run("def test_it(guest): pass", "-v", *arguments)
+    assert re.findall(r"\[(\S+)/svm-tcg/seed\] PASSED", result.stdout.str()) == ran
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "state"),
+    [
+        ("booted", "booted"),
+        ("console", "booted"),
+        ("guest", "guest"),
+        ("host", "guest"),
+        ("module_loaded", "module_loaded"),
+        ("guest, module_loaded, booted", "module_loaded"),
+    ],
+)
+def test_a_test_gets_the_furthest_state_it_names(suite: Suite, fixtures: str, state: str) -> None:
+    suite.run(f"def test_it({fixtures}): pass").assert_outcomes(passed=1)
+    assert suite.machines == [f"boot 6.1/svm-tcg/seed {state}", "close"]
+
+
+def test_every_test_gets_its_machine_clean(suite: Suite) -> None:
+    suite.run("def test_a(guest): pass\ndef test_b(guest): assert 0")
+    first, second, *kept, last = suite.machines
+    assert (first, second, last) == (
+        "boot 6.1/svm-tcg/seed guest",
+        "restore 6.1/svm-tcg/seed guest",
+        "close",
+    )
+    assert kept == ["keep test_it-test_b[6.1/svm-tcg/seed]: failed: assert 0"]
+
+
+def test_dbos_has_a_checked_hello_and_runs_programs(suite: Suite) -> None:
+    result = suite.run(
+        """
+def test_a(dbos):
+    assert (dbos.hello.cpl, dbos.hello.syscalls) == (0, 13)
+    assert dbos.run("threads", 8, "a b").command == "/lab/threads 8 'a b'"
+def test_b(dbos): pass
 """
-
-
-@pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    for name in ("ENGINE", "IMAGE", "PROFILE", "REQUIRE"):
-        monkeypatch.delenv(f"DBOS_LAB_{name}", raising=False)
-    monkeypatch.setenv("DBOS_LAB_CACHE", str(pytester.path / "cache"))
-    pytester.makeconftest(STAND_IN)
-    return pytester
-
-
-def test_each_test_runs_under_each_profile(suite: pytest.Pytester) -> None:
-    suite.makepyfile("def test_it(guest): assert guest in ('seed', 'stock')")
-    result = suite.runpytest("-v")
+    )
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*test_it?seed? PASSED*", "*test_it?stock? PASSED*"])
+    assert len([line for line in suite.machines if "module_loaded" in line]) == 3  # hello, a, b
 
 
-@pytest.mark.parametrize("how", ["option", "environment", "ini"])
-def test_profiles_are_chosen_three_ways(
-    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    suite.makepyfile("def test_it(guest): assert guest == 'stock'")
-    arguments = ["--lab-profile", "stock"] if how == "option" else []
-    if how == "environment":
-        monkeypatch.setenv("DBOS_LAB_PROFILE", "stock")
-    if how == "ini":
-        suite.makeini("[pytest]\nlab_profile = stock\n")
-    suite.runpytest(*arguments).assert_outcomes(passed=1)
-
-
-def test_the_command_line_wins(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DBOS_LAB_PROFILE", "stock")
-    suite.makepyfile("def test_it(guest): assert guest == 'seed'")
-    suite.runpytest("--lab-profile", "seed").assert_outcomes(passed=1)
-
-
-def test_a_profile_marker_narrows(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
+def test_a_hello_that_fails_is_run_once(suite: Suite) -> None:
+    result = suite.run(
         """
-        import pytest
-
-        @pytest.mark.lab_profile("seed")
-        def test_it(guest): assert guest == "seed"
-        """
-    )
-    suite.runpytest().assert_outcomes(passed=1)
-
-
-NEEDS_VMX = """
-    import pytest
-
-    @pytest.mark.lab_requires("vmx")
-    def test_it(guest): pass
+import fake_lab
+fake_lab.HELLO = "hello: something is wrong"
+def test_a(dbos): pass
+def test_b(dbos): pass
 """
+    )
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*failed*test_b*hello ended without saying*"])
+    assert len([line for line in suite.machines if "module_loaded" in line]) == 1
 
 
-def test_a_missing_capability_is_a_skip_that_says_why(suite: pytest.Pytester) -> None:
-    suite.makepyfile(NEEDS_VMX)
-    result = suite.runpytest("-rs", "--lab-profile", "seed")
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*needs vmx; the engine svm-tcg has svm*"])
+def test_one_machine_serves_many_in_a_row(suite: Suite) -> None:
+    """Cell by cell; last the tests after which a machine is gone."""
+    result = suite.run(
+        """
+@pytest.mark.lab_expect_panic("sysrq")
+def test_panic(guest): guest.panic()
+def test_a(guest): pass
+@pytest.mark.lab_boot("stock")
+def test_stock(guest): pass
+def test_plain(): pass
+""",
+        *("-v", "--lab-profile", "seed,stock"),
+    )
+    ran = re.findall(r"::(\S+) PASSED", result.stdout.str())
+    assert [name.replace("6.1/svm-tcg/", "") for name in ran] == [
+        "test_plain",
+        "test_a[seed]",
+        "test_panic[seed]",
+        "test_a[stock]",
+        "test_stock[stock]",
+        "test_panic[stock]",
+    ]
 
 
-def test_lab_require_makes_it_a_failure(suite: pytest.Pytester) -> None:
-    suite.makepyfile(NEEDS_VMX)
-    result = suite.runpytest("--lab-profile", "seed", "--lab-require", "svm,vmx")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*--lab-require forbids to skip that*"])
+def test_console_begins_where_the_test_begins(suite: Suite) -> None:
+    suite.run(
+        """
+def test_it(guest, console):
+    guest.say("hello\\n")
+    assert console.read_new() == b"hello\\n"
+"""
+    ).assert_outcomes(passed=1)
 
 
-def test_markers_are_registered_and_the_header_speaks(suite: pytest.Pytester) -> None:
-    suite.makepyfile("def test_it(): pass")
-    result = suite.runpytest("--strict-markers", "--markers")
-    result.stdout.fnmatch_lines(["@pytest.mark.lab_requires*", "@pytest.mark.lab_profile*"])
-    suite.runpytest().stdout.fnmatch_lines(
-        ["lab: engine not chosen yet; image debian-12 not built yet"]
+def test_results_lie_in_the_machines_directory(suite: Suite) -> None:
+    suite.run(
+        """
+def test_it(booted, results_dir):
+    assert results_dir.is_dir()
+    assert results_dir == booted.machine.directory / "results/test_it-test_it-6.1-svm-tcg-seed"
+"""
+    ).assert_outcomes(passed=1)
+
+
+def test_seeds_are_the_tests_own_and_come_from_one(suite: Suite) -> None:
+    text = "def test_a(guest, seed): print('seed', seed)\ndef test_b(guest, seed): print(seed + 0)"
+    first = suite.run(text, "-s").stdout.str()
+    again = suite.run(text, "-s", "-k", "test_a").stdout.str()
+    other = suite.run(text, "-s", "--lab-seed", "6").stdout.str()
+    seeds = [
+        re.search(r"seed (\d+)$", out.partition("test_it.py")[2], re.M)
+        for out in (first, again, other)
+    ]
+    one, two, three = (found[1] for found in seeds if found)
+    assert one == two != three
+
+
+def test_the_header_says_what_results_are_worth(suite: Suite) -> None:
+    result = suite.run("def test_it(): pass", "--lab-image", "all")
+    result.stdout.fnmatch_lines(
+        [
+            "lab: debian-12 9466616a0da193e3 (kernel 6.1.0-56-amd64) on svm-tcg, "
+            "debian-13, not built yet, on svm-tcg; profiles seed; seed 5"
+        ]
     )
 
 
-def test_a_stranger_called_guest_does_no_harm(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
+def test_a_stranger_called_guest_does_no_harm(suite: Suite) -> None:
+    result = suite.run(
         """
-        import pytest
-
-        @pytest.fixture
-        def guest(): return "somebody else's"
-
-        def test_it(guest): assert False
-        """
+@pytest.fixture
+def guest(): return "somebody else's"
+def test_it(guest): assert False
+"""
     )
-    suite.runpytest().assert_outcomes(failed=1)
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*again:*")
+
+
+@pytest.mark.parametrize("distribution", ["load", "loadgroup"])
+def test_xdist_workers_have_their_own_machines(suite: Suite, distribution: str) -> None:
+    result = suite.run(
+        "def test_a(guest): pass\ndef test_b(guest): guest.warn()\ndef test_c(guest): pass",
+        *("-n", "2", "--dist", distribution, "--lab-profile", "seed,stock"),
+    )
+    result.assert_outcomes(passed=4, failed=2)
+    result.stdout.fnmatch_lines(["lab: debian-12 *seed 5", "4 passed, 2 splat"])
+    again = re.findall(r"again: pytest '(\S+)'", result.stdout.str())
+    assert sorted(again) == [
+        f"test_it.py::test_b[6.1/svm-tcg/{name}]" for name in ("seed", "stock")
+    ]
+
+
+def test_nothing_heavy_is_imported_for_help_or_a_suite_without_machines() -> None:
+    """Fabric alone takes half a second."""
+    code = (
+        "import sys, pytest; status = pytest.main(sys.argv[1:]);"
+        "heavy = {'fabric', 'paramiko', 'jinja2', 'lab.lab', 'lab.verdict.verdict'};"
+        "heavy &= set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else int(status))"
+    )
+    for arguments in (["--help"], ["--collect-only", "-q", "tests/unit/test_session_kernel.py"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr

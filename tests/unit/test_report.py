@@ -92,13 +92,14 @@ def test_page_and_junit_say_the_same(pytester: pytest.Pytester) -> None:
     assert properties["verdict"] == "splat"
 
 
-def test_no_test_no_directory(pytester: pytest.Pytester) -> None:
-    assert run(pytester, "") is None
+def test_without_a_machine_no_directory(pytester: pytest.Pytester) -> None:
+    assert run(pytester, "def test_plain(): pass") is None
 
 
 def test_a_killed_session_can_still_be_shown(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
-        "import os\ndef test_first(): pass\ndef test_second(): os.kill(os.getpid(), 9)\n"
+        "import os\ndef test_first(record_property): record_property('cell', 'c')\n"
+        "def test_second(): os.kill(os.getpid(), 9)\n"
     )
     pytester.makeconftest(
         "from pathlib import Path\n"
