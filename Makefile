@@ -2,7 +2,10 @@
 #
 #	make run	boot a guest, make a process privileged in it, show what it can do
 #	make test	unit tests, then the integration suites in guests
+#	make zoo	break machines on purpose, each in another way; a table of the verdicts
 #	make soak	start and stop 300 machines, two at once, and look for what is left
+#	make bochs	the boot suite under Bochs, with VT-x and with SVM; bochs-all: both profiles
+#	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make lint	style and types of the Python (C is compiled with -Werror by every build)
 #	make doctor	which engines boot on this machine, and what is missing
 #
@@ -10,6 +13,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+BOCHS_SUITES := lab/suites/test_boot.py lab/suites/test_bochs.py
 
 .DEFAULT_GOAL := help
 
@@ -33,19 +37,43 @@ unit: setup
 # Under --lab-require a missing capability is a failure: svm-tcg needs nothing a host can lack.
 integration: setup
 	$(BIN)/dbos-lab image
-	$(BIN)/pytest lab --lab-require svm
+	$(BIN)/pytest lab --lab-require svm \
+		--ignore lab/suites/test_zoo.py --ignore lab/suites/test_bochs.py
+
+# Machines broken on purpose: every fault must get its verdict.
+zoo: setup
+	$(BIN)/dbos-lab image
+	$(BIN)/pytest lab/suites/test_zoo.py --lab-require svm
 
 soak: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab/suites/test_cycles.py --lab-cycles 300 -s
+
+# The emulator with VT-x, and a second opinion on SVM: a choice of what bochs-all does.
+bochs: setup
+	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine vmx-bochs --lab-profile seed --lab-require vmx
+	$(BIN)/pytest lab/suites/test_boot.py --lab-engine svm-bochs --lab-profile stock \
+		--lab-require svm
+
+bochs-all: setup
+	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine vmx-bochs --lab-require vmx
+	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine svm-bochs --lab-require svm
 
 lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# The peer is installed beside the lab, not in it. Without it the comparisons are unmet targets.
+PEER := build/bench/virtme-ng
+bench-lab: setup
+	@test -x $(PEER)/bin/vng || { python3 -m venv $(PEER) && \
+		$(PEER)/bin/pip install --quiet virtme-ng==1.42; } || rm -rf $(PEER)
+	@$(BIN)/dbos-lab image
+	@$(BIN)/python -m lab.bench.lab $$(test -x $(PEER)/bin/vng && echo --peer $(PEER)/bin/vng)
+
 # Gives up what the lab has stored on this machine: images, builds, kept runs.
 clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
 
-.PHONY: help setup run doctor test unit integration soak lint clean
+.PHONY: help setup run doctor test unit integration zoo bochs bochs-all soak lint bench-lab clean

@@ -7,6 +7,7 @@ Installed into an environment of its own by ``make bench-lab``; the lab itself d
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -17,6 +18,8 @@ from lab.image.build import Image
 
 _TIMEOUT = 300.0
 """Seconds; a start takes 15 on an idle host."""
+_GOES_DOWN = 20.0
+"""Seconds it gets to power its guest off."""
 _POLL = 0.01
 
 
@@ -54,14 +57,17 @@ class Peer:
             log = Path(shared, "log")
             begun = time.monotonic()
             with log.open("wb") as said, self._started(argv, shared, said.fileno()) as process:
-                while not result.exists() and process.poll() is None:
-                    if time.monotonic() - begun > _TIMEOUT:
-                        process.terminate()
-                    time.sleep(_POLL)
-                seconds = time.monotonic() - begun
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(_TIMEOUT)
-                process.terminate()
+                try:
+                    while not result.exists() and process.poll() is None:
+                        if time.monotonic() - begun > _TIMEOUT:
+                            break
+                        time.sleep(_POLL)
+                    seconds = time.monotonic() - begun
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(_GOES_DOWN)
+                finally:
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
             if not result.exists():
                 last = log.read_text(errors="replace").splitlines()[-5:]
                 raise RuntimeError("; ".join(last) or "vng ended without a result")
@@ -85,4 +91,5 @@ class Peer:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            start_new_session=True,  # so that its QEMU can be ended with it
         )

@@ -24,7 +24,10 @@ class Suite:
         """Run tests in one cell, ``6.1/svm-tcg/seed``, unless the arguments say otherwise."""
         self.pytester.makepyfile(test_it="import pytest\n" + tests)
         one_cell = ("--lab-engine", "svm-tcg", "--lab-profile", "seed", "--lab-seed", "5")
-        return self.pytester.runpytest("-rs", *one_cell, *arguments)
+        # Ctrl-C in a test is for the inner pytest; the outer one would end with it.
+        return self.pytester.runpytest_inprocess(
+            "-rs", *one_cell, *arguments, no_reraise_ctrlc=True
+        )
 
     @property
     def machines(self) -> list[str]:
