@@ -129,7 +129,7 @@ def test_a_null_pointer_in_the_module_has_file_and_line(
 ) -> None:
     directory = killed(lab, lab_cell.profile, null_dereference)
     moved = tmp_path / "elsewhere"
-    directory.rename(moved)  # nothing but the directory is needed
+    shutil.move(directory, moved)  # nothing but the directory is needed
     stack = decoded_stack(moved)
 
     assert "NULL pointer dereference" in stack.splitlines()[0]
