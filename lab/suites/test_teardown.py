@@ -21,8 +21,6 @@ import sys, time
 from lab.config import Config
 from lab.lab import Lab
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
-
 lab = Lab(Config.from_environment(), image_name=sys.argv[1], engine_name=sys.argv[2])
 with lab.booted(lab.profile("seed")) as booted:
     print(booted.machine.pid, flush=True)
