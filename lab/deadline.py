@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from lab.engine import Accelerator
 
@@ -74,6 +74,10 @@ class Limits:
     """Without a sign of life while a command runs; afterwards the guest counts as hung."""
     teardown: float
     """To end a command that overran, to collect evidence, to end the machine: for each of them."""
+
+    def times(self, factor: float) -> Limits:
+        """Return all of them multiplied: how a user says that his host is slower than ours."""
+        return Limits(*(factor * seconds for seconds in astuple(self)))
 
 
 BASE = Limits(boot=20.0, connect=10.0, command=20.0, silence=5.0, teardown=4.0)

@@ -41,7 +41,8 @@ class Booted:
 class Lab:
     """What a run needs, each made at first use and kept for the life of the object.
 
-    ``report`` gets short notes while something slow goes on.
+    ``timeout_factor`` multiplies every limit. ``report`` gets short notes while something slow goes
+    on.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Lab:
         *,
         image_name: str,
         engine_name: str | None = None,
+        timeout_factor: float = 1.0,
         report: Callable[[str], None] = lambda _note: None,
     ) -> None:
         self.config = config
         self.image_spec = load_image_spec(config.source, image_name)
         self._engine_name = engine_name
+        self._timeout_factor = timeout_factor
         self.report = report
 
     @cached_property
@@ -70,7 +73,7 @@ class Lab:
         """How long a machine may take here, by the engine and the speed the doctor measured."""
         probes = recall(self.config) or ()
         mips = next((probe.mips for probe in probes if probe.engine == self.engine), None)
-        return limits_for(self.engine.accelerator, mips)
+        return limits_for(self.engine.accelerator, mips).times(self._timeout_factor)
 
     @cached_property
     def image(self) -> Image:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.config import Config
-from lab.options import add_options
+from lab.options import add_options, factor
 from lab.session import collection, fixtures, judging
 from lab.session.availability import demand
 from lab.session.keeper import Hooks, Keeper, keeper_of
@@ -100,11 +100,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_lab_keeper() -> Keeper:
+def pytest_lab_keeper(config: pytest.Config) -> Keeper:
     """Provide the lab's own machines."""
     from lab.session.machines import LabKeeper  # noqa: PLC0415 (heavy)
 
-    return LabKeeper(Config.from_environment())
+    return LabKeeper(Config.from_environment(), factor(config, "timeout-factor"))
 
 
 def session_facts(lab_config: Config, plan: Plan) -> dict[str, object]:

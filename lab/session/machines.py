@@ -23,8 +23,9 @@ class LabKeeper:
     Not one per cell: a host has room for a few machines only, and tests come in order of cells.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, timeout_factor: float = 1.0) -> None:
         self._config = config
+        self._timeout_factor = timeout_factor
         self._labs: dict[tuple[str, str], Lab] = {}
         self._cell: Cell | None = None
         self._keeper: Keeper | None = None
@@ -67,7 +68,12 @@ class LabKeeper:
         key = cell.image, cell.engine
         if key not in self._labs:
             engine = None if cell.engine == BEST else cell.engine
-            self._labs[key] = Lab(self._config, image_name=cell.image, engine_name=engine)
+            self._labs[key] = Lab(
+                self._config,
+                image_name=cell.image,
+                engine_name=engine,
+                timeout_factor=self._timeout_factor,
+            )
         return self._labs[key]
 
     def clean(self, cell: Cell, state: State) -> Booted:
@@ -83,9 +89,9 @@ class LabKeeper:
         return self._keeper_of(cell).clean(state, fresh=True).booted
 
     def discard(self, booted: Booted) -> None:
-        """End a machine that is not to be used again."""
-        if self._keeper is not None and self._keeper.has(booted):
-            self._keeper.close()
+        """See that no other test meets the machine as it is now."""
+        if self._keeper is not None:
+            self._keeper.discard(booted)
 
     def close(self) -> None:
         """End the machine, if there is one."""

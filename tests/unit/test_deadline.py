@@ -72,3 +72,9 @@ def test_engines_are_given_time_by_their_speed() -> None:
     kvm, tcg, bochs = (limits_for(kind) for kind in Accelerator)
     assert kvm.boot < tcg.boot < bochs.boot
     assert kvm.silence < tcg.silence < bochs.silence
+
+
+def test_a_user_can_have_all_limits_multiplied() -> None:
+    limits = limits_for(Accelerator.TCG)
+    assert astuple(limits.times(2.5)) == tuple(2.5 * seconds for seconds in astuple(limits))
+    assert limits.times(1.0) == limits
