@@ -47,6 +47,8 @@ class Findings:
     """What the kernel said to the interrupt; empty if nothing."""
     console_size: int
     """Bytes on the console before the interrupt: what comes later is not the guest's own doing."""
+    events: int
+    """The monitor's events before it, likewise."""
 
 
 class GuestHungError(LabError):
@@ -69,13 +71,14 @@ def examine(qmp: Qmp | None, directory: Path, console: Console, deadline: Deadli
     """
     size = len(console.read_new())
     if qmp is None:
-        return Findings(Condition.UNKNOWN, (), "", size)
+        return Findings(Condition.UNKNOWN, (), "", size, 0)
     running = True
     with contextlib.suppress(LabError):
         status = qmp.execute("query-status", timeout=deadline.left())
         running = not isinstance(status, dict) or bool(status.get("running", True))
     looks = _look(qmp, directory / "registers", deadline)
     found = condition(looks, running=running)
+    events = len(qmp.events)
     nmi = _interrupt(qmp, directory / "nmi", console, deadline) if running else ""
     record = {
         "running": running,
@@ -84,7 +87,7 @@ def examine(qmp: Qmp | None, directory: Path, console: Console, deadline: Deadli
         "console_size": size,
     }
     (directory / "hang.json").write_text(json.dumps(record, indent=2) + "\n")
-    return Findings(found, looks, nmi, size)
+    return Findings(found, looks, nmi, size, events)
 
 
 def _look(qmp: Qmp, file: Path, deadline: Deadline) -> tuple[tuple[Cpu, ...], ...]:

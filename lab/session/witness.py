@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab.command import CommandTimeoutError
 from lab.errors import LabError, Status
-from lab.machine.autopsy import GuestHungError
+from lab.machine.autopsy import Findings, GuestHungError
 from lab.verdict import kernel_log
 from lab.verdict.scanner import scan
 from lab.verdict.taint import READ_TAINT, gained, parse_taint
@@ -71,20 +71,22 @@ class Witness:
         if machine.panicked:
             machine.hear_out()
         self.console += self._console.read_new()
-        if isinstance(error, GuestHungError):
-            # What it printed after that is its answer to the lab's own NMI.
-            self.console = self.console[: error.findings.console_size - self._begin]
+        # What a hung guest did when it was examined is its answer to the lab's own NMI.
+        findings = error.findings if isinstance(error, GuestHungError) else None
+        if findings:
+            self.console = self.console[: findings.console_size - self._begin]
         console = kernel_log.without_quotations(scan(self.console), self._records)
         texts = {report.title: report.text for report in (*evidence.kernel_log, *console)}
         self.complaints = tuple(texts.values())
-        return self._told(replace(evidence, console=console))
+        return self._told(replace(evidence, console=console), findings)
 
-    def _told(self, evidence: Evidence) -> Evidence:
+    def _told(self, evidence: Evidence, findings: Findings | None) -> Evidence:
         """Add what QEMU said on its own account; restoring a snapshot is no reset."""
         machine = self._booted.machine
+        end = findings.events if findings else None
         events = {
             event.name
-            for event in machine.events[self._events :]
+            for event in machine.events[self._events : end]
             if event.data.get("reason") != "snapshot-load"
         }
         return replace(
@@ -93,7 +95,9 @@ class Witness:
             shutdown="SHUTDOWN" in events,
             reset="RESET" in events,
             watchdog="WATCHDOG" in events,
-            emulator_ended=machine.ended and not events & {"GUEST_PANICKED", "SHUTDOWN"},
+            emulator_ended=machine.ended
+            and not findings
+            and not events & {"GUEST_PANICKED", "SHUTDOWN"},
         )
 
     def _asked(self, evidence: Evidence) -> Evidence:

@@ -7,7 +7,7 @@ the lab's. The file ``machines`` in the current directory records what was asked
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,7 +16,11 @@ import pytest
 
 from lab.command import Result
 from lab.console import Console
+from lab.deadline import limits_for
+from lab.engine import Accelerator
 from lab.errors import LabError, Status
+from lab.machine.autopsy import Findings, GuestHungError
+from lab.machine.cpus import Condition
 from lab.session.cell import Cell
 from lab.state import State
 
@@ -60,6 +64,8 @@ class FakeMachine:
         self.directory = directory
         self.events: tuple[FakeEvent, ...] = ()
         self.running = True
+        self.hung = False
+        self.limits = limits_for(Accelerator.TCG)
         self.path = directory / "console"
         self.path.write_bytes(b"booted\n")
 
@@ -69,7 +75,8 @@ class FakeMachine:
 
     @property
     def panicked(self) -> bool:
-        return any(event.name == "GUEST_PANICKED" for event in self.events)
+        panicked = any(event.name == "GUEST_PANICKED" for event in self.events)
+        return panicked and not self.hung
 
     @property
     def alive(self) -> bool:
@@ -101,12 +108,21 @@ class FakeGuest:
         self.taint = 4096
         self.log = kmsg("Linux version 6.1.0-56-amd64\n", 0)
         self.hangs = False
+        self.obey: Callable[[str], None] = lambda _script: None
 
-    def run(self, command: str, *, timeout: float = 60.0, check: bool = False) -> Result:
+    def run(
+        self,
+        command: str,
+        *,
+        timeout: float = 60.0,
+        input: bytes = b"",  # noqa: A002 (as the guest's)
+        check: bool = False,
+    ) -> Result:
         if not self.machine.alive:
             raise LabError("The guest was lost.", "less console", status=Status.LOST)
         if self.hangs:
             raise LabError("It does not answer.", "less console", status=Status.LOST)
+        self.obey(input.decode())
         answers = {"/lab/hello": HELLO, "cat /proc/sys/kernel/tainted": f"{self.taint}\n"}
         text = answers.get(command, "")
         if "tainted" in command and "kmsg" in command:
@@ -117,6 +133,17 @@ class FakeGuest:
         """Warn in the kernel log alone, as a quiet console does."""
         self.log += kmsg(WARNING, 100)
         self.taint |= 1 << 9
+
+    def hang(self) -> None:
+        """Hang, be found out, and answer the lab's NMI with a panic, as the image's kernel does."""
+        machine = self.machine
+        found = Findings(
+            Condition.STUCK, (), PANIC, machine.path.stat().st_size, len(machine.events)
+        )
+        self.say(PANIC)
+        machine.events += (FakeEvent("GUEST_PANICKED"), FakeEvent("SHUTDOWN"))
+        machine.hung, machine.running = True, False
+        raise GuestHungError("The guest gave no sign of life", "ls", found, "")
 
     def panic(self) -> None:
         self.say(PANIC)

@@ -29,6 +29,7 @@ class Monitor:
         self.running = running
         self.silent = silent
         self.commands: list[str] = []
+        self.events: tuple[str, ...] = ("RESUME",)
 
     def execute(
         self,
@@ -47,6 +48,7 @@ class Monitor:
         return REGISTERS.replace("\n", "\r\n")
 
     def panic(self) -> None:
+        self.events += ("GUEST_PANICKED", "SHUTDOWN")
         with self.console.open("ab") as console:
             for piece in (b"Kernel panic - ", b"not syncing: NMI\r\n"):
                 console.write(piece)
@@ -81,6 +83,7 @@ def test_registers_come_first_and_the_answer_to_the_interrupt_is_whole(
     assert findings.condition is Condition.RUNNING
     assert [len(look) for look in findings.looks] == [2] * LOOKS
     assert findings.nmi == "Kernel panic - not syncing: NMI\n"
+    assert findings.events == 1  # before the panic, which is the lab's doing
     assert (tmp_path / "registers").read_text().count("CPU#1\n") == LOOKS
     assert (tmp_path / "nmi").read_bytes() == b"Kernel panic - not syncing: NMI\r\n"
     record = json.loads((tmp_path / "hang.json").read_text())
@@ -101,7 +104,7 @@ def test_a_monitor_that_hangs_as_well_costs_no_more_than_the_deadline(
     begun = time.monotonic()
     findings = taken_from(Monitor(console, silent=True), seconds=0.5)
     assert time.monotonic() - begun < 2
-    assert findings == Findings(Condition.UNKNOWN, (), "", len(b"before\r\n"))
+    assert findings == Findings(Condition.UNKNOWN, (), "", len(b"before\r\n"), 1)
     assert json.loads((tmp_path / "hang.json").read_text())["processors"] == []
 
 

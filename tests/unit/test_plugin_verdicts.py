@@ -25,6 +25,7 @@ CASES = {
     "panicked, seen": ("guest.panic(); guest.run('x')", "*sysrq triggered*", "failed", False),
     "hung": ("guest.hangs = True", "*answers no more", "failed", False),
     "hung, deadline": ("late(guest)", "*did not end within 3 s*", "failed", False),
+    "hung, examined": ("guest.hang()", "*gave no sign of life: no processor*", "failed", False),
     "lost, reset": ("guest.end('RESET')", "*rebooted*", "failed", False),
     "lost, off": ("guest.end('SHUTDOWN')", "*powered itself off*", "failed", False),
     "lost, killed": ("guest.machine.running = False", "the emulator ended*", "failed", False),
