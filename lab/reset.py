@@ -143,9 +143,14 @@ class Keeper:
         seconds = time.monotonic() - began
         return Clean(booted, origin, seconds, machine.console.size, len(machine.events), replaced)
 
-    def has(self, booted: Booted) -> bool:
-        """Whether this is the machine it keeps."""
-        return self._booted is booted
+    def discard(self, booted: Booted) -> None:
+        """See that nobody gets the machine as it is now.
+
+        One that lives and can be restored is not ended for that: nothing of a complaint outlasts
+        a restored memory, and a boot takes ten times as long.
+        """
+        if self._booted is booted and not (self._policy is Policy.RESTORE and booted.machine.alive):
+            self.close()
 
     def close(self) -> None:
         """End the machine; its snapshots go with it."""

@@ -35,7 +35,7 @@ class Keeper(Protocol):
         """Return a machine that was booted for this call, and nothing restored on it since."""
 
     def discard(self, booted: Booted) -> None:
-        """End a machine that is not to be used again."""
+        """See that no other test meets the machine as it is now."""
 
     def close(self) -> None:
         """End all machines."""

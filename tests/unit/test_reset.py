@@ -188,3 +188,30 @@ def test_without_snapshots_a_machine_is_shared(host: Host) -> None:
 
 def test_only_bochs_shares() -> None:
     assert (policy_of(SVM_TCG), policy_of(VMX_BOCHS)) == (Policy.RESTORE, Policy.REUSE)
+
+
+@pytest.mark.parametrize(
+    ("policy", "alive", "ends"),
+    [
+        (Policy.RESTORE, True, False),
+        (Policy.RESTORE, False, True),
+        (Policy.REUSE, True, True),
+    ],
+)
+def test_a_spoilt_machine_is_ended_unless_it_can_be_restored(
+    host: Host, policy: Policy, *, alive: bool, ends: bool
+) -> None:
+    keeper = host.keeper(policy)
+    booted = keeper.clean(State.GUEST).booted
+    host.machines[0].alive = alive
+    keeper.discard(booted)
+    assert host.machines[0].closed == ends
+    keeper.clean(State.GUEST)
+    assert len(host.machines) == 1 + ends
+
+
+def test_a_machine_of_another_keeper_is_left_alone(host: Host) -> None:
+    keeper = host.keeper(Policy.REUSE)
+    keeper.clean(State.GUEST)
+    keeper.discard(host.keeper(Policy.REUSE).clean(State.GUEST).booted)
+    assert not host.machines[0].closed
