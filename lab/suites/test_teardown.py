@@ -17,10 +17,11 @@ from lab.lab import Lab
 pytestmark = pytest.mark.lab_boot("seed")
 
 HOLD_A_MACHINE = """
-import sys, time
+import signal, sys, time
 from lab.config import Config
 from lab.lab import Lab
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 lab = Lab(Config.from_environment(), image_name=sys.argv[1], engine_name=sys.argv[2])
 with lab.booted(lab.profile("seed")) as booted:
     print(booted.machine.pid, flush=True)
