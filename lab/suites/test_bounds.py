@@ -21,6 +21,7 @@ from lab.guest import Guest
 from lab.lab import Booted, Lab
 from lab.machine.autopsy import GuestHungError
 from lab.machine.machine import Machine
+from lab.zoo.enclosure import bring
 
 pytestmark = pytest.mark.lab_boot("seed")
 
@@ -41,8 +42,9 @@ OVERSTAYERS = {
 
 HANGS: dict[str, Callable[[Guest], object]] = {
     "paused": lambda guest: guest.machine.qmp.execute("stop"),
+    "all processors halted": lambda guest: guest.start("echo halt_all >/dev/zoo"),
 }
-"""How to hang a guest, by name. A fault of the zoo belongs here as a command that is started."""
+"""How to hang a guest that has the zoo, by name."""
 
 
 @pytest.fixture
@@ -110,9 +112,10 @@ def test_the_death_of_the_machine_is_known_within_a_second(victim: Booted) -> No
 
 @pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS)
 def test_a_hang_is_found_and_its_evidence_kept(
-    victim: Booted, hang: Callable[[Guest], object]
+    lab: Lab, victim: Booted, hang: Callable[[Guest], object]
 ) -> None:
     guest, machine = victim.guest, victim.machine
+    bring(lab, guest)
     processors = len(cast(list[object], machine.qmp.execute("query-cpus-fast")))
     hanging = threading.Timer(1.0, hang, (guest,))
     hanging.start()

@@ -131,7 +131,7 @@ LOCKING = (
     Fault("rcu_reader", Verdict.SPLAT, "RCU stall", before=_RCU_STALL),
 )
 
-_MUTE = "did not end|answers no more"
+_MUTE = "did not end|answers no more|gave no sign of life"
 
 STUCK = (
     Fault(
@@ -141,15 +141,15 @@ STUCK = (
         before=_SOFT_LOCKUP,
     ),
     Fault("spin_irqs_off", Verdict.HUNG, "RCU stall in zoo_spin_irqs_off", before=_RCU_STALL),
-    Fault("spin_all_irqs_off", Verdict.HUNG, _MUTE, silent=True, seconds=4.0),
-    Fault("halt_all", Verdict.HUNG, _MUTE, silent=True, seconds=4.0),
+    Fault("spin_all_irqs_off", Verdict.HUNG, _MUTE, silent=True, seconds=30.0),
+    Fault("halt_all", Verdict.HUNG, _MUTE, silent=True, seconds=30.0),
     Fault(
         "half_a_line",
         Verdict.HUNG,
         _MUTE,
         silent=True,
         command="printf 'BUG: kernel NULL poin' >/dev/console; sleep 1; echo halt_all >/dev/zoo",
-        seconds=4.0,
+        seconds=30.0,
     ),
 )
 
