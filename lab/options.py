@@ -49,6 +49,7 @@ OPTIONS = (
     Option("cpus", "2", "processors of each machine"),
     Option("require", "", "capabilities whose absence is a failure, not a skip"),
     Option("seed", "", "number that decides every random choice; without it a new one"),
+    Option("steps", "", "of a stress test's plan only these steps, as in `3,17,90`"),
     Option("keep", "failed", "directories of machines to keep: `failed` or `all`"),
     Option("cycles", "6", "how many machines test_cycles.py starts and stops"),
     Option("timeout-factor", "1", "multiplies every deadline"),
@@ -86,6 +87,14 @@ def number(config: pytest.Config, name: str, least: int) -> int:
     if not value.isdecimal() or int(value) < least:
         raise pytest.UsageError(f"--lab-{name} takes a whole number from {least}, not {value!r}")
     return int(value)
+
+
+def numbers(config: pytest.Config, name: str) -> tuple[int, ...]:
+    """Return the value of an option that is a list of whole numbers, or raise ``UsageError``."""
+    given = words(config, name)
+    if not all(word.isdecimal() for word in given):
+        raise pytest.UsageError(f"--lab-{name} takes whole numbers, not {' '.join(given)!r}")
+    return tuple(int(word) for word in given)
 
 
 def factor(config: pytest.Config, name: str) -> float:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.options import option
+from lab.options import numbers, option
 from lab.session.cell import Cell
 from lab.session.collection import node_id_of, state_of
 from lab.session.keeper import Keeper, keeper_of
-from lab.session.markers import Stress, stress_of
+from lab.session.markers import stress_of
 from lab.session.plan import plan_of
 from lab.session.trial import TRIAL, attended, rehearsed
 from lab.state import State
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lab.lab import Booted, Lab
     from lab.run import HelloReport
     from lab.session.dbos import Dbos
+    from lab.session.stress import Stressed
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +131,13 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def stress(request: pytest.FixtureRequest) -> Stress:
-    """How long to go on, from ``lab_stress``."""
-    return stress_of(request.node)
+def stress(
+    request: pytest.FixtureRequest, lab_keeper: Keeper, lab_cell: Cell, seed: int
+) -> Stressed:
+    """How long to go on, from ``lab_stress``; runs random operations and cuts failures down."""
+    from lab.session.stress import Stressed  # noqa: PLC0415
+
+    test = request.node
+    chosen = numbers(request.config, "steps")
+    trial = test.stash[TRIAL]
+    return Stressed(stress_of(test), lab_keeper, lab_cell, trial, seed=seed, chosen=chosen)

@@ -116,5 +116,5 @@ def _note(item: pytest.Item, trial: Trial) -> None:
         machine=booted.machine.directory if booted else "",
         artefacts=trial.artefacts(booted) if booted else "",
         seconds=f"{trial.seconds:.3f}",
-        again=replay_line(node_id_of(item), trial.cell, plan_of(item.config).seed),
+        again=replay_line(node_id_of(item), trial.cell, plan_of(item.config).seed, trial.again),
     )

@@ -17,7 +17,7 @@ import pytest
 
 from lab.config import Config
 from lab.errors import LabError, Status, unknown_name
-from lab.options import factor, number, option, words
+from lab.options import factor, number, numbers, option, words
 from lab.session.cell import Cell
 from lab.session.markers import capabilities
 
@@ -64,6 +64,7 @@ def _decide(config: pytest.Config) -> Plan:
     from lab.session.matrix import cells_of  # noqa: PLC0415 (not for `pytest --help`)
 
     factor(config, "timeout-factor")
+    numbers(config, "steps")
     if option(config, "keep") not in KEEP:
         raise pytest.UsageError(f"--lab-keep takes one of {', '.join(KEEP)}")
     seed = number(config, "seed", 0) if option(config, "seed") else secrets.randbelow(2**32)

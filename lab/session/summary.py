@@ -23,9 +23,9 @@ PHASES = ("setup", "call", "teardown")
 GOOD = "passed"
 
 
-def replay_line(node_id: str, cell: Cell, seed: int) -> str:
+def replay_line(node_id: str, cell: Cell, seed: int, more: tuple[str, ...] = ()) -> str:
     """Return the command that runs a test again just as it was run."""
-    return shlex.join(("pytest", node_id, *cell.arguments, "--lab-seed", str(seed)))
+    return shlex.join(("pytest", node_id, *cell.arguments, "--lab-seed", str(seed), *more))
 
 
 def note(item: pytest.Item, **properties: object) -> None:

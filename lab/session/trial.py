@@ -35,14 +35,17 @@ class Ruled(Failed):
 class Trial:
     """What is known of one test. Its hooks and its fixtures share it, in one thread."""
 
-    def __init__(self, cell: Cell, name: str) -> None:
+    def __init__(self, cell: Cell, name: str, *, keeps: bool = True) -> None:
         self.cell = cell
         self.name = name
+        self.again: tuple[str, ...] = ()
+        """Options that belong into the line which runs the test again."""
         self.judgement: Judgement | None = None
         self.seconds = 0.0
         """From the beginning of its set-up to the verdict."""
         self.booted: Booted | None = None
         self._witness: Witness | None = None
+        self._keeps = keeps  # the machine's directory, if it fails
         self._begun = time.monotonic()
 
     def artefacts(self, booted: Booted) -> Path:
@@ -80,7 +83,7 @@ class Trial:
             judgement = judge(evidence)
         self.judgement = judgement
         self.seconds = time.monotonic() - self._begun
-        if judgement.verdict.fails:
+        if judgement.verdict.fails and self._keeps:
             self._keep(judgement)
         return judgement
 

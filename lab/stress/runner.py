@@ -13,20 +13,32 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from lab.stress.plan import Step
 from lab.stress.shrink import shrink
 
-Attempt = Callable[[tuple[Step, ...]], str]
-"""Runs steps on a clean machine. Returns what went wrong in a few words, "" if nothing did."""
+STOPPED = r"^step (?P<index>\d+) (?P<name>\S+): status (?P<status>\d+), (stopped|tainted)$"
+"""Matches the last line of a script that did not run to its end."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of one run."""
+
+    title: str
+    """What went wrong in a few words, "" if nothing did."""
+    begun: int
+    """How many of its steps had begun by then; later ones have no part in it."""
+
+
+Attempt = Callable[[tuple[Step, ...]], Run]
+"""Runs steps on a clean machine."""
 
 
 @dataclass(frozen=True)
 class Failure:
     """A run that failed, and the least of it that still does."""
 
-    seed: int
     title: str
     """What went wrong, of the whole run."""
     steps: tuple[Step, ...]
@@ -39,84 +51,106 @@ class Failure:
     """And how long."""
 
     @property
-    def replay(self) -> str:
-        """The options that run the least steps again."""
-        indices = ",".join(str(step.index) for step in self.least)
-        return f"--lab-seed {self.seed} --lab-steps {indices}"
+    def options(self) -> tuple[str, ...]:
+        """What makes a session with the same seed run the least steps again."""
+        return ("--lab-steps", ",".join(str(step.index) for step in self.least))
+
+    @property
+    def told(self) -> str:
+        """Say it to the user, with the steps."""
+        found = "the steps were:"
+        if self.attempts:
+            found = (
+                f"{len(self.least)} of {len(self.steps)} steps are enough, "
+                f"found in {self.attempts} runs and {self.seconds:.0f} s:"
+            )
+        steps = (f"  step {step.index} {step.name}: {step.command}" for step in self.least)
+        return "\n".join((self.title, found, *steps))
 
 
 def stress(
     plan: Sequence[Step],
     attempt: Attempt,
+    log: Callable[[str], None],
     *,
-    seed: int,
-    log: Path,
-    repeats: int = 2,
+    shrinks: bool = True,
+    tries: int = 3,
     patience: float = 600.0,
 ) -> Failure | None:
     """Run the plan; if that fails, find the least steps that fail alike.
 
-    A shorter run counts as failing if one of ``repeats`` tries fails with the same title: a race
-    does not show every time, and another failure is another story. ``patience`` (seconds) bounds
-    the search. ``log`` gets a JSON line for every run, written when it ends, so that the log of an
-    interrupted search is good as well.
+    A shorter run counts as failing if it fails with the same title: another failure is another
+    story. If the whole run, repeated, does not fail again, then it is a race that does not show
+    every time, and a shorter one gets ``tries``. ``patience`` (seconds) bounds the search. ``log``
+    gets a line of JSON for every run when it ends, so that the log of an interrupted search is good
+    as well.
     """
     steps = tuple(plan)
 
-    def run(chosen: tuple[Step, ...]) -> str:
-        begun = time.monotonic()
-        title = attempt(chosen)
-        _note(log, seed, chosen, title, time.monotonic() - begun)
-        return title
+    def run(chosen: tuple[Step, ...]) -> Run:
+        began = time.monotonic()
+        done = attempt(chosen)
+        log(_entry(chosen, done, time.monotonic() - began))
+        return done
 
-    title = run(steps)
-    if not title:
+    first = run(steps)
+    if not first.title:
         return None
-    begun = time.monotonic()
+    began = time.monotonic()
     attempts = 0
 
-    def fails(positions: tuple[int, ...]) -> bool:
+    def fails(positions: Sequence[int]) -> bool:
         nonlocal attempts
-        for _ in range(repeats):
-            attempts += 1
-            if run(tuple(steps[position] for position in positions)) == title:
-                return True
-        return False
+        attempts += 1
+        return run(tuple(steps[position] for position in positions)).title == first.title
 
-    least = shrink(range(len(steps)), fails, lambda: time.monotonic() - begun < patience)
+    def fails_in_time(positions: tuple[int, ...]) -> bool:
+        return any(fails(positions) for _ in range(tries))
+
+    def may_go_on() -> bool:
+        return time.monotonic() - began < patience
+
+    least: Sequence[int] = range(len(steps))
+    if shrinks:
+        least = range(first.begun)
+        if fails(least):
+            tries = 1
+        least = shrink(least, fails_in_time, may_go_on)
     return Failure(
-        seed,
-        title,
+        first.title,
         steps,
         tuple(steps[position] for position in least),
         attempts,
-        time.monotonic() - begun,
+        time.monotonic() - began,
     )
 
 
 def script(steps: Sequence[Step]) -> str:
-    """Build the shell script that runs the steps in order and stops at the first that fails.
+    """Build the shell script that runs the steps in order.
 
-    It ends with that step's status. Its last line of output is then ``step N NAME: status S``.
+    It stops behind the first that fails, with its status, or that taints the kernel: what a
+    warning breaks is no new finding. Its last line of output is then as ``STOPPED`` says.
     """
     lines = [
+        "taint() { read -r flags </proc/sys/kernel/tainted; }",
+        "taint; before=$flags",
         "step() {",
         '	echo "$1 $2" >>/tmp/steps; echo "<6>dbos-lab: step $1 $2" >/dev/kmsg',
-        '	sh -c "$3" </dev/null; status=$?',
-        '	[ $status = 0 ] || { echo "step $1 $2: status $status"; exit $status; }',
+        '	sh -c "$3" </dev/null; status=$?; taint',
+        '	[ $status = 0 ] || { echo "step $1 $2: status $status, stopped"; exit $status; }',
+        '	[ "$flags" = "$before" ] || { echo "step $1 $2: status 0, tainted"; exit 0; }',
         "}",
     ]
     lines += [f"step {step.index} {step.name} {shlex.quote(step.command)}" for step in steps]
     return "\n".join(lines) + "\n"
 
 
-def _note(log: Path, seed: int, steps: tuple[Step, ...], title: str, seconds: float) -> None:
-    entry = {
-        "seed": seed,
-        "failure": title,
-        "seconds": round(seconds, 3),
-        "steps": [asdict(step) for step in steps],
-    }
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        file.write(json.dumps(entry) + "\n")
+def _entry(steps: tuple[Step, ...], run: Run, seconds: float) -> str:
+    return json.dumps(
+        {
+            "failure": run.title,
+            "begun": run.begun,
+            "seconds": round(seconds, 3),
+            "steps": [asdict(step) for step in steps],
+        }
+    )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.stress.plan import Operation, Step, make_plan, select
-from lab.stress.runner import script, stress
+from lab.stress.runner import STOPPED, Run, script, stress
 from lab.stress.shrink import shrink
 
 OPERATIONS = (
@@ -91,61 +92,107 @@ def plan_of(count: int) -> tuple[Step, ...]:
     return tuple(Step(index, "op", f"do {index}") for index in range(count))
 
 
-def test_a_failure_is_cut_down_and_named(tmp_path: Path) -> None:
-    def attempt(steps: tuple[Step, ...]) -> str:
-        return "splat: WARNING in x" if {3, 77} <= {step.index for step in steps} else ""
+def run_of(steps: tuple[Step, ...], title: str) -> Run:
+    return Run(title, len(steps))
 
-    log = tmp_path / "steps.jsonl"
-    failure = stress(plan_of(100), attempt, seed=42, log=log)
+
+def test_a_failure_is_cut_down_and_named() -> None:
+    def attempt(steps: tuple[Step, ...]) -> Run:
+        guilty = {3, 77} <= {step.index for step in steps}
+        return run_of(steps, "splat: WARNING in x" if guilty else "")
+
+    log: list[str] = []
+    failure = stress(plan_of(100), attempt, log.append)
     assert failure is not None
     assert [step.index for step in failure.least] == [3, 77]
-    assert failure.replay == "--lab-seed 42 --lab-steps 3,77"
-    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert failure.options == ("--lab-steps", "3,77")
+    assert failure.told.startswith("splat: WARNING in x\n2 of 100 steps are enough, found in ")
+    assert failure.told.endswith(":\n  step 3 op: do 3\n  step 77 op: do 77")
+    entries = [json.loads(line) for line in log]
     assert len(entries) == failure.attempts + 1
     assert len(entries[0]["steps"]) == 100
     assert {entry["failure"] for entry in entries} == {"", "splat: WARNING in x"}
 
 
-def test_no_failure_is_one_run(tmp_path: Path) -> None:
-    assert stress(plan_of(5), lambda _steps: "", seed=1, log=tmp_path / "log") is None
-    assert len((tmp_path / "log").read_text().splitlines()) == 1
+def test_steps_that_had_not_begun_are_not_tried() -> None:
+    tried: list[tuple[int, ...]] = []
+
+    def attempt(steps: tuple[Step, ...]) -> Run:
+        tried.append(tuple(step.index for step in steps))
+        guilty = {2, 9} <= set(tried[-1])
+        return Run("x", tried[-1].index(9) + 1) if guilty else run_of(steps, "")
+
+    failure = stress(plan_of(1000), attempt, lambda _line: None)
+    assert failure is not None
+    assert [step.index for step in failure.least] == [2, 9]
+    assert all(max(steps) <= 9 for steps in tried[1:])
 
 
-def test_another_failure_is_another_story(tmp_path: Path) -> None:
-    def attempt(steps: tuple[Step, ...]) -> str:
+def test_no_failure_is_one_run() -> None:
+    log: list[str] = []
+    assert stress(plan_of(5), lambda steps: run_of(steps, ""), log.append) is None
+    assert len(log) == 1
+
+
+def test_a_failure_is_not_cut_down_unless_asked() -> None:
+    log: list[str] = []
+    failure = stress(plan_of(5), lambda steps: run_of(steps, "x"), log.append, shrinks=False)
+    assert failure is not None
+    assert failure.least == failure.steps
+    assert len(log) == 1
+
+
+def test_another_failure_is_another_story() -> None:
+    def attempt(steps: tuple[Step, ...]) -> Run:
         present = {step.index for step in steps}
-        return "first" if {1, 2} <= present else ("second" if 1 in present else "")
+        second = "second" if 1 in present else ""
+        return run_of(steps, "first" if {1, 2} <= present else second)
 
-    failure = stress(plan_of(16), attempt, seed=1, log=tmp_path / "log")
+    failure = stress(plan_of(16), attempt, lambda _line: None)
     assert failure is not None
     assert [step.index for step in failure.least] == [1, 2]
 
 
-def test_a_race_that_shows_every_other_time_is_found(tmp_path: Path) -> None:
+def test_a_race_that_shows_every_other_time_is_found() -> None:
     shown = {"times": 0}
 
-    def attempt(steps: tuple[Step, ...]) -> str:
+    def attempt(steps: tuple[Step, ...]) -> Run:
         if not {4, 9} <= {step.index for step in steps}:
-            return ""
+            return run_of(steps, "")
         shown["times"] += 1
-        return "race" if shown["times"] % 2 else ""
+        return run_of(steps, "race" if shown["times"] % 2 else "")
 
-    failure = stress(plan_of(32), attempt, seed=1, log=tmp_path / "log")
+    failure = stress(plan_of(32), attempt, lambda _line: None)
     assert failure is not None
     assert [step.index for step in failure.least] == [4, 9]
 
 
-def test_the_script_stops_at_the_first_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("second", "status", "last"),
+    [
+        ("exit 3", 3, "step 4 second: status 3, stopped\n"),
+        ("echo 512 >tainted", 0, "step 4 second: status 0, tainted\n"),
+    ],
+)
+def test_the_script_stops_at_the_first_failure(
+    tmp_path: Path, second: str, status: int, last: str
+) -> None:
     steps = [
         Step(0, "first", "echo 'it''s' \"here\""),
-        Step(4, "second", "exit 3"),
+        Step(4, "second", second),
         Step(9, "third", "echo never"),
     ]
-    # Its logs lie elsewhere for once: this is not a guest.
-    text = (
-        script(steps).replace("/tmp/steps", f"{tmp_path}/steps").replace("/dev/kmsg", "/dev/null")
+    (tmp_path / "tainted").write_text("4096\n")
+    # Its files lie elsewhere for once: this is not a guest.
+    text = script(steps).replace("/proc/sys/kernel/", "").replace("/tmp/", "")
+    ran = subprocess.run(
+        ["sh", "-c", text.replace("/dev/kmsg", "/dev/null")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    ran = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
-    assert ran.stdout == "its here\nstep 4 second: status 3\n"
-    assert ran.returncode == 3
+    assert ran.stdout == "its here\n" + last
+    assert re.search(STOPPED, ran.stdout, re.MULTILINE)
+    assert ran.returncode == status
     assert (tmp_path / "steps").read_text() == "0 first\n4 second\n"

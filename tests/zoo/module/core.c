@@ -17,7 +17,7 @@
 #define NAME_BYTES 32
 
 static const struct zoo_fault *const families[] = {
-	zoo_complaints, zoo_oopses, zoo_memory, zoo_locking, zoo_stuck, zoo_panics,
+	zoo_complaints, zoo_oopses, zoo_memory, zoo_locking, zoo_races, zoo_stuck, zoo_panics,
 };
 
 static const struct zoo_fault *zoo_find(const char *name)

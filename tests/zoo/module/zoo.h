@@ -24,6 +24,7 @@ extern const struct zoo_fault zoo_complaints[];
 extern const struct zoo_fault zoo_oopses[];
 extern const struct zoo_fault zoo_memory[];
 extern const struct zoo_fault zoo_locking[];
+extern const struct zoo_fault zoo_races[];
 extern const struct zoo_fault zoo_stuck[];
 extern const struct zoo_fault zoo_panics[];
 
