@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 #	make run	boot a guest, make a process privileged in it, show what it can do
-#	make test	unit tests, then the integration suites in guests
-#	make zoo	break machines on purpose, each in another way; a table of the verdicts
+#	make test	unit tests, then all suites in guests, broken machines and Bochs included
+#	make zoo	only the machines broken on purpose; a table of the verdicts
 #	make soak	start and stop 300 machines, two at once, and look for what is left
-#	make bochs	the boot suite under Bochs, with VT-x and with SVM; bochs-all: both profiles
+#	make bochs	only the boot suite under Bochs, VT-x and SVM; bochs-all: both profiles
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make lint	style and types of the Python (C is compiled with -Werror by every build)
 #	make doctor	which engines boot on this machine, and what is missing
@@ -14,6 +14,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 BOCHS_SUITES := lab/suites/test_boot.py lab/suites/test_bochs.py
+KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py hello.py module.py threads.py)
+WORKERS := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 
@@ -29,29 +31,40 @@ run: setup
 doctor: setup
 	@$(BIN)/dbos-lab doctor
 
-test: unit integration
+test: unit integration second-guest bochs
 
 unit: setup
 	$(BIN)/pytest tests/unit
 
 # Under --lab-require a missing capability is a failure: svm-tcg needs nothing a host can lack.
+# Each worker has a machine of its own, and keeps it busy with tests that follow one another.
 integration: setup
 	$(BIN)/dbos-lab image
-	$(BIN)/pytest lab --lab-require svm \
-		--ignore lab/suites/test_zoo.py --ignore lab/suites/test_bochs.py
+	$(BIN)/pytest lab --ignore lab/suites/test_bochs.py --lab-require svm $(WORKERS)
+
+# The next release: what differs there is the kernel, so what the kernel has to do with.
+second-guest: setup
+	$(BIN)/dbos-lab image build --image debian-13
+	$(BIN)/pytest $(KERNEL_SUITES) --lab-image debian-13 --lab-profile seed --lab-require svm \
+		$(WORKERS)
 
 # Machines broken on purpose: every fault must get its verdict.
 zoo: setup
 	$(BIN)/dbos-lab image
-	$(BIN)/pytest lab/suites/test_zoo.py --lab-require svm
+	$(BIN)/pytest lab/suites/test_zoo.py --lab-require svm $(WORKERS)
 
 soak: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab/suites/test_cycles.py --lab-cycles 300 -s
 
-# The emulator with VT-x, and a second opinion on SVM: a choice of what bochs-all does.
+# The emulator with VT-x, and a second opinion on SVM, side by side: each of them is one thread.
 bochs: setup
+	@+$(MAKE) --no-print-directory --output-sync=target -j2 bochs-vmx bochs-svm
+
+bochs-vmx:
 	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine vmx-bochs --lab-profile seed --lab-require vmx
+
+bochs-svm:
 	$(BIN)/pytest lab/suites/test_boot.py --lab-engine svm-bochs --lab-profile stock \
 		--lab-require svm
 
@@ -76,4 +89,5 @@ bench-lab: setup
 clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
 
-.PHONY: help setup run doctor test unit integration zoo bochs bochs-all soak lint bench-lab clean
+.PHONY: help setup run doctor test unit integration second-guest zoo bochs bochs-vmx bochs-svm
+.PHONY: bochs-all soak lint bench-lab clean

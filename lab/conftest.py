@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the suites print at the end of a run."""
+"""What the suites print at the end of a run.
+
+Here, not beside them: under pytest-xdist the controller prints, and it collects nothing, so it only
+finds what is in the folder that was named.
+"""
 
 from __future__ import annotations
 
