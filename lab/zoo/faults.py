@@ -78,6 +78,12 @@ COMPLAINTS = (
         Verdict.SPLAT,
         "refcount addition on 0 in zoo_refcount_use_after_free",
     ),
+    Fault(
+        "lost_update",
+        Verdict.SPLAT,
+        "WARNING in zoo_race_check",
+        command="; ".join(f"echo race_{step} >/dev/zoo" for step in ("open", "bump", "check")),
+    ),
     Fault("sleep_in_atomic", Verdict.SPLAT, "scheduling while atomic in zoo_sleep_in_atomic"),
 )
 
