@@ -188,7 +188,7 @@ USER = (
         Verdict.PASSED,
         silent=True,
         command=f"yes 'a line of no meaning' | head -c {_FLOOD_BYTES} >/dev/console",
-        seconds=60.0,
+        seconds=240.0,
     ),
     Fault(
         "fill_tmp",
