@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -56,8 +57,24 @@ def run(image: str, engine: str | None, profile: str) -> None:
     type=click.Choice(["svm", "vmx", "kvm"]),
     help="End with status 3 unless an engine with this boots here.",
 )
-def doctor(as_json: bool, require: tuple[str, ...]) -> None:
+@click.option("--host", help="Instead: can that machine load dune.ko? A name for ssh.")
+@click.option(
+    "--ssh-config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --host: ssh's -F.",
+)
+def doctor(
+    as_json: bool, require: tuple[str, ...], host: str | None, ssh_config: Path | None
+) -> None:
     """Say which engines boot here, what they offer, and what is missing."""
+    if host is not None:
+        from lab.doctor.remote import main_remote  # noqa: PLC0415
+
+        if require:
+            raise click.UsageError("--require asks for engines of this machine, not of --host.")
+        sys.exit(main_remote(Config.from_environment(), host, ssh_config, as_json=as_json))
+    if ssh_config is not None:
+        raise click.UsageError("--ssh-config is of use with --host only.")
     from lab.doctor.report import main_report  # noqa: PLC0415
 
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))

@@ -90,7 +90,7 @@ def screen(diagnosis: Diagnosis, require: Sequence[str]) -> RenderableType:
     parts: list[RenderableType] = [_engine_table(diagnosis.engines), _choice(diagnosis)]
     parts += [_requirement(name, diagnosis) for name in require]
     if troubles:
-        parts.append(_trouble_table(troubles))
+        parts.append(trouble_table(troubles))
     if fine:
         parts.append(Text.assemble(("ok    ", STYLE[Level.OK]), " ".join(fine)))
     return Group(*parts)
@@ -137,14 +137,16 @@ def _requirement(name: str, diagnosis: Diagnosis) -> Text:
     return Text.assemble("required: ", name, ": ", ("missing", "bold red"))
 
 
-def _trouble_table(troubles: Sequence[Finding]) -> Table:
+def trouble_table(troubles: Sequence[Finding]) -> Table:
+    """Lay findings out, each with the command that helps, if there is one."""
     table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in troubles:
         text = Text(finding.cause)
-        text.append("\nnext: ", style="dim").append(finding.next)
+        if finding.next:
+            text.append("\nnext: ", style="dim").append(finding.next)
         table.add_row(Text(finding.level.value.ljust(5), STYLE[finding.level]), finding.id, text)
     return table
 
