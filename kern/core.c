@@ -7,6 +7,7 @@
 #include <linux/module.h>
 
 #include "hypervisor.h"
+#include "uapi/layout.h"	/* asserts */
 
 const struct vendor_ops *vendor(void)
 {

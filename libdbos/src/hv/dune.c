@@ -10,6 +10,7 @@
 
 #include "hv/host_syscall.h"
 #include "hv/hv.h"
+#include "uapi/layout.h" /* asserts */
 
 static int dune_open(struct hv *hv)
 {
