@@ -42,13 +42,15 @@ static int __init dune_init(void)
 	ret = vendor()->setup();
 	if (ret)
 		return ret;
+	statistics_load();
 	ret = misc_register(&dune_device);
 	if (ret)
-		goto teardown;
+		goto unload_statistics;
 	pr_info("%s, %u-bit guest-physical addresses\n", vendor()->name, tdp_gpa_bits());
 	return 0;
 
-teardown:
+unload_statistics:
+	statistics_unload();
 	vendor()->teardown();
 	return ret;
 }
@@ -56,6 +58,7 @@ teardown:
 static void __exit dune_exit(void)
 {
 	misc_deregister(&dune_device);
+	statistics_unload();
 	vendor()->teardown();
 }
 

@@ -9,6 +9,7 @@
  *	memory.c	slots and the mmu notifier: the second-level table mirrors the process
  *	host_page.c	from a user address to the page behind it
  *	tdp.c		the second-level page table itself, NPT or EPT by its struct tdp_format
+ *	statistics.c	what each VM did, in debugfs; trace.h: the same as trace points
  *	svm/		AMD, behind struct vendor_ops
  *
  * Lock order: vcpu->run_lock, then vm->slots_mutex, then mmap_lock, then vm->mmu_lock.
@@ -46,6 +47,7 @@ struct tdp_cache {
 
 struct vm {
 	struct kref kref;
+	u64 id;				/* never used twice while the module is loaded */
 	struct mm_struct *mm;		/* the one address space; held by the notifier */
 	struct mmu_notifier notifier;
 	atomic_t vcpus;
@@ -62,6 +64,9 @@ struct vm {
 	/* Readers are vCPUs about to enter; see vm_flush_tlb(). */
 	atomic64_t tlb_generation;
 	cpumask_var_t guest_cpus;	/* CPUs that are, or are about to be, in guest mode */
+
+	struct vm_statistics __percpu *statistics;
+	struct dentry *debugfs;
 };
 
 struct vcpu {
@@ -128,6 +133,12 @@ int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags);
 /* host_page.c */
 int host_page_get(unsigned long hva, bool write, unsigned long *pfn, bool *writable,
 		  struct page **page);
+
+/* statistics.c */
+void statistics_load(void);
+void statistics_unload(void);
+int statistics_create(struct vm *vm);
+void statistics_destroy(struct vm *vm);
 
 /* tdp.c */
 u64 *tdp_create(void);

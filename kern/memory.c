@@ -19,7 +19,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "hypervisor.h"
+#include "statistics.h"
 
 static inline bool slot_used(const struct dune_slot *slot)
 {
@@ -47,6 +47,7 @@ static int notifier_start(struct mmu_notifier *notifier, const struct mmu_notifi
 {
 	struct vm *vm = container_of(notifier, struct vm, notifier);
 
+	note_notifier(vm, range->start, range->end);
 	spin_lock(&vm->mmu_lock);
 	vm->invalidations++;
 	/*

@@ -18,7 +18,7 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 
-#include "hypervisor.h"
+#include "statistics.h"
 
 #ifdef _TIF_NEED_RESCHED_LAZY
 #define ENTRY_WORK_LAZY _TIF_NEED_RESCHED_LAZY
@@ -49,6 +49,7 @@ static bool enter_guest(struct vcpu *vcpu)
 	generation = atomic64_read(&vm->tlb_generation);
 	flush = generation != vcpu->tlb_generation;
 	vcpu->tlb_generation = generation;
+	trace_dune_entry(vcpu, flush);
 	entered = vendor()->enter(vcpu, flush);
 	cpumask_clear_cpu(cpu, vm->guest_cpus);
 	local_irq_enable();		/* what made the guest exit is taken here */
@@ -72,6 +73,7 @@ static int take_injection(struct vcpu *vcpu)
 	    event.has_error_code > 1)
 		return -EINVAL;
 	vcpu->run->inject.valid = 0;
+	note_injection(vcpu->vm, &event);
 	vendor()->inject(vcpu, &event);
 	return 0;
 }

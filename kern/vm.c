@@ -10,7 +10,7 @@
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 
-#include "hypervisor.h"
+#include "statistics.h"
 
 int vm_create(struct file *file)
 {
@@ -27,9 +27,12 @@ int vm_create(struct file *file)
 		ret = -ENOMEM;
 		goto free_vm;
 	}
-	ret = hardware_get();
+	ret = statistics_create(vm);
 	if (ret)
 		goto free_mask;
+	ret = hardware_get();
+	if (ret)
+		goto destroy_statistics;
 	ret = memory_init(vm);
 	if (ret)
 		goto put_hardware;
@@ -38,6 +41,8 @@ int vm_create(struct file *file)
 
 put_hardware:
 	hardware_put();
+destroy_statistics:
+	statistics_destroy(vm);
 free_mask:
 	free_cpumask_var(vm->guest_cpus);
 free_vm:
@@ -51,6 +56,7 @@ static void vm_destroy(struct kref *kref)
 
 	memory_destroy(vm);
 	hardware_put();
+	statistics_destroy(vm);
 	free_cpumask_var(vm->guest_cpus);
 	kfree(vm);
 }
@@ -82,6 +88,7 @@ static void leave_guest(void *unused)
  */
 void vm_flush_tlb(struct vm *vm)
 {
+	note_shootdown(vm);
 	atomic64_inc(&vm->tlb_generation);
 	smp_mb__after_atomic();		/* pairs with enter_guest() */
 	preempt_disable();

@@ -10,6 +10,7 @@
 #include <asm/mce.h>
 #include <asm/processor.h>
 
+#include "statistics.h"
 #include "svm/svm.h"
 
 #define LENGTH_CPUID 2
@@ -145,6 +146,7 @@ static int handle_npf(struct vcpu *vcpu)
 	if (control->exit_info_1 & NPF_FETCH)
 		flags |= DUNE_FAULT_EXEC;
 	ret = memory_fault(vcpu, gpa, flags);
+	note_fault(vcpu->vm, gpa, flags, ret);
 	if (ret == -ENOMEM)
 		return ret;
 	if (ret == -EINTR || ret == -ERESTARTSYS) {

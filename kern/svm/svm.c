@@ -11,6 +11,7 @@
 #include <asm/debugreg.h>
 #include <asm/msr.h>
 
+#include "statistics.h"
 #include "svm/svm.h"
 
 #define IOPM_ORDER  2	/* 12 KiB, of which the last page needs 3 bits (APM 2 15.10.1) */
@@ -322,6 +323,7 @@ static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 	/* #VMEXIT leaves DR7 at its reset value, and breakpoints of perf and gdb with it. */
 	if (hw_breakpoint_active())
 		hw_breakpoint_restore();
+	note_exit(vcpu, control->exit_code, control->exit_info_1, control->exit_info_2);
 
 	if (control->exit_code == (u32)SVM_EXIT_ERR) {
 		svm_cpu_forget(svm);

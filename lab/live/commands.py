@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Commands on machines that run: ``ps``, ``ssh``, ``console``, ``gdb``, ``down``.
+"""Commands on machines that run: ``ps``, ``ssh``, ``console``, ``gdb``, ``trace``, ``down``.
 
 An ID may be cut short as long as it is clear, and left out if only one machine runs.
 """
@@ -78,6 +78,23 @@ def gdb(words: tuple[str, ...]) -> None:
 
 
 @click.command()
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[ID] [-- COMMAND...]")
+@click.option("--events", help="Of entry, exit, fault, notifier, inject; all without it.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="How long; 10 without it.")
+def trace(words: tuple[str, ...], events: str | None, seconds: float | None) -> None:
+    """Show what dune.ko does in a guest, while a command runs there or for a time."""
+    from lab.live import trace as tracing  # noqa: PLC0415
+
+    chosen = tracing.chosen_events(events)
+    _require("ssh")
+    machine, command = _chosen(words)
+    if command and seconds is not None:
+        raise click.UsageError("give --seconds or a command; the trace ends with the command.")
+    sys.stdout.flush()
+    sys.exit(tracing.trace(machine.directory, chosen, command, seconds or tracing.SECONDS))
+
+
+@click.command()
 @click.argument("id", required=False)
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 def down(id: str | None, everything: bool) -> None:  # noqa: A002
@@ -108,7 +125,7 @@ def up(image: str, engine: str | None, profile: str, load: bool) -> None:
     stay_up(lab, profile, Progress(), load=load)
 
 
-COMMANDS = (up, ps, ssh, console, gdb, down)
+COMMANDS = (up, ps, ssh, console, gdb, trace, down)
 
 
 def _chosen(words: tuple[str, ...], *, strict: bool = False) -> tuple[LiveMachine, tuple[str, ...]]:
