@@ -19,6 +19,7 @@ struct svm_cpu {
 	struct page *save_area;		/* VMRUN keeps the host's state here */
 	struct page *host_vmcb;		/* and VMSAVE the part that VMRUN leaves out */
 	u64 asid_generation;
+	u64 last_vm;			/* whose guest trained the branch predictors here */
 	u32 next_asid;
 	u32 max_asid;
 	bool enabled;
@@ -29,6 +30,42 @@ static DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
 static phys_addr_t page_pa(struct page *page)
 {
 	return __sme_set(page_to_phys(page));
+}
+
+/*
+ * Where the kernel has chosen BP_SPEC_REDUCE against SRSO (Zen 5), it leaves it to the hypervisor
+ * to switch that on while there are guests; else it does all that is needed by itself.
+ */
+static void reduce_speculation(bool on)
+{
+#ifdef X86_FEATURE_SRSO_BP_SPEC_REDUCE
+	u64 config;
+
+	if (!boot_cpu_has(X86_FEATURE_SRSO_BP_SPEC_REDUCE))
+		return;
+	rdmsrl(MSR_ZEN4_BP_CFG, config);
+	config &= ~BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+	if (on)
+		config |= BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+	wrmsrl(MSR_ZEN4_BP_CFG, config);
+#endif
+}
+
+/*
+ * What one guest has taught the branch predictors must not steer another process's guest. The
+ * kernel does this between processes only where a process or the administrator asked for it, for it
+ * takes them for less valuable than virtual machines; here, one is the other.
+ *
+ * No inline function of the kernel's: newer ones call a function that is reserved for KVM.
+ */
+static void forget_branches(void)
+{
+#ifdef X86_FEATURE_USE_IBPB
+	if (boot_cpu_has(X86_FEATURE_USE_IBPB))	/* not under mitigations=off */
+#else
+	if (boot_cpu_has(X86_FEATURE_IBPB))
+#endif
+		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 }
 
 /* Runs on the CPU, perhaps with interrupts off. */
@@ -53,6 +90,7 @@ int svm_cpu_enable(void)
 	/* The TLB may hold anything of an earlier user, and a vCPU an ASID from before. */
 	this->asid_generation++;
 	this->next_asid = this->max_asid + 1;
+	reduce_speculation(true);
 	this->enabled = true;
 	return 0;
 }
@@ -65,6 +103,7 @@ void svm_cpu_disable(void)
 	if (!this->enabled)
 		return;
 	this->enabled = false;
+	reduce_speculation(false);
 	wrmsrl(MSR_VM_HSAVE_PA, 0);
 	rdmsrl(MSR_EFER, efer);
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
@@ -111,6 +150,10 @@ phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush)
 
 	if (!this->enabled)
 		return 0;
+	if (this->last_vm != svm->vm_id) {
+		this->last_vm = svm->vm_id;
+		forget_branches();
+	}
 	control->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	if (svm->cpu != cpu || svm->asid_generation != this->asid_generation) {
 		if (this->next_asid > this->max_asid) {

@@ -95,7 +95,15 @@ SYM_FUNC_START(svm_enter)
 	mov	%r15, REGS_R15(%rdi)
 	pop	REGS_RDI(%rdi)
 
-	UNTRAIN_RET	/* may clobber RAX, RCX and RDX, which are free by now */
+	/* These may clobber RAX, RCX and RDX, which are free by now. */
+#ifdef UNTRAIN_RET_VM
+	UNTRAIN_RET_VM
+#else
+	UNTRAIN_RET
+#ifdef X86_FEATURE_IBPB_ON_VMEXIT	/* which this UNTRAIN_RET does not know */
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
+#endif
+#endif
 	pop	%rax	/* the host VMCB again */
 	stgi
 

@@ -175,6 +175,16 @@ static u64 guest_cr4_allowed(void)
 	return cr4;
 }
 
+/*
+ * The CPU shuts down at a machine check under CR4.MCE = 0, in guest mode too. That would end in the
+ * guest's exit for a triple fault, and the host would never hear of its broken hardware. So the bit
+ * is the host's; a guest sees it in CR4 and has no say (APM 2 9.3, 15.14).
+ */
+static u64 host_cr4(void)
+{
+	return native_read_cr4() & X86_CR4_MCE;
+}
+
 static struct vmcb_seg flat_segment(u16 selector, u16 attrib)
 {
 	return (struct vmcb_seg){ .selector = selector, .attrib = attrib, .limit = ~0u };
@@ -192,7 +202,7 @@ static void reset_state(struct vmcb *vmcb)
 	save->cs = flat_segment(0, VMCB_ATTRIB_CODE);
 	save->tr = flat_segment(0, VMCB_ATTRIB_TSS);
 	save->cr0 = GUEST_CR0;
-	save->cr4 = guest_cr4_allowed();
+	save->cr4 = guest_cr4_allowed() | host_cr4();
 	save->efer = GUEST_EFER | EFER_SVME;
 	save->g_pat = 0x0007040600070406ULL;	/* the value at reset: index 0 is write-back */
 	save->dr6 = DR6_RESERVED;
@@ -214,6 +224,7 @@ static int svm_vcpu_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	}
 	svm->vmcb = vmcb;
+	svm->vm_id = vcpu->vm->id;
 	svm->cpu = -1;
 	set_intercepts(vmcb);
 	vmcb->control.iopm_base_pa = __sme_set(page_to_phys(iopm));
@@ -241,7 +252,7 @@ static void svm_get_state(struct vcpu *vcpu, struct dune_state *state)
 	*state = (struct dune_state){
 		.cr0 = save->cr0,
 		.cr3 = save->cr3,
-		.cr4 = save->cr4,
+		.cr4 = save->cr4 & ~X86_CR4_MCE,
 		.efer = save->efer & ~EFER_SVME,
 		.fs_base = save->fs.base,
 		.gs_base = save->gs.base,
@@ -275,7 +286,7 @@ static int svm_set_state(struct vcpu *vcpu, const struct dune_state *state)
 
 	save->cr0 = state->cr0;
 	save->cr3 = state->cr3;
-	save->cr4 = state->cr4;
+	save->cr4 = state->cr4 | host_cr4();
 	save->fs.base = state->fs_base;
 	save->gs.base = state->gs_base;
 	save->kernel_gs_base = state->kernel_gs_base;
@@ -301,6 +312,15 @@ static_assert(offsetof(struct dune_regs, rbp) == 56);
 static_assert(offsetof(struct dune_regs, r8) == 64);
 static_assert(offsetof(struct dune_regs, r15) == 120);
 
+/* Zen 1 shows the quotient of an earlier division to a later one that faults (CVE-2023-20588). */
+static void clear_divider(void)
+{
+	u32 low = 0, high = 0;
+
+	if (boot_cpu_has_bug(X86_BUG_DIV0))
+		asm volatile("divl %2" : "+a"(low), "+d"(high) : "r"(1));
+}
+
 static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 {
 	struct svm_vcpu *svm = vcpu->vendor;
@@ -315,6 +335,7 @@ static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 	save->rsp = regs->rsp;
 	save->rip = regs->rip;
 	save->rflags = (regs->rflags & ~X86_EFLAGS_VM) | X86_EFLAGS_FIXED;
+	clear_divider();
 	svm_enter(regs, __sme_set(__pa(svm->vmcb)), host_vmcb);
 	regs->rax = save->rax;
 	regs->rsp = save->rsp;
