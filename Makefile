@@ -7,6 +7,7 @@
 #	make bochs	only the boot suite under Bochs, VT-x and SVM; bochs-all: both profiles
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make lint	style and types of the Python (C is compiled with -Werror by every build)
+#	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing
 #
 # Each target installs what it lacks, reuses what is there, and can be run again at any time.
@@ -77,6 +78,9 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: setup
+	@$(BIN)/python -m lab.uapi
+
 # The peer is installed beside the lab, not in it. Without it the comparisons are unmet targets.
 PEER := build/bench/virtme-ng
 bench-lab: setup
@@ -90,4 +94,4 @@ clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
 
 .PHONY: help setup run doctor test unit integration second-guest zoo bochs bochs-vmx bochs-svm
-.PHONY: bochs-all soak lint bench-lab clean
+.PHONY: bochs-all soak lint docs bench-lab clean

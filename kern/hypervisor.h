@@ -9,7 +9,7 @@
  *	memory.c	slots and the mmu notifier: the second-level table mirrors the process
  *	host_page.c	from a user address to the page behind it
  *	tdp.c		the second-level page table itself, NPT or EPT by its struct tdp_format
- *	statistics.c	what each VM did, in debugfs; trace.h: the same as trace points
+ *	statistics.c	what each VM did, in debugfs; trace.h: the same as tracepoints
  *	svm/		AMD, behind struct vendor_ops
  *
  * Lock order: vcpu->run_lock, then vm->slots_mutex, then mmap_lock, then vm->mmu_lock.

@@ -3,7 +3,7 @@
  * What a VM did, counted and traced: one call where it happens.
  *
  * Counters are per CPU, so that vCPUs share no cache line: an increment is one instruction. They
- * are always on; the trace points cost a jump while nobody listens.
+ * are always on; the tracepoints cost a jump while nobody listens.
  */
 #ifndef DUNE_STATISTICS_H
 #define DUNE_STATISTICS_H
