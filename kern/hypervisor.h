@@ -28,13 +28,30 @@
 #define DUNE_MAX_SLOTS 32
 #define DUNE_MAX_VCPUS 1024
 
-/* How the hardware encodes an entry of the second-level table, and how deep the table is. */
+/*
+ * How the hardware encodes an entry of the second-level table, and how deep the table is. A
+ * vendor fills one of these in at setup() and then never changes it.
+ *
+ * An entry is 0, or a table (the address of the next one, plus @table), or a leaf: the address of
+ * memory, plus @leaf, plus @huge above the lowest level, plus @write or nothing, plus @exec or
+ * @no_exec. NPT has a bit that forbids execution, EPT one that allows it; so one of these two is 0.
+ *
+ * @accessed and @dirty are set by the CPU when it uses a leaf or writes through it (in EPT: bits 8
+ * and 9, if EPTP bit 6 says so). A vendor whose CPU does not keep them leaves both 0: then every
+ * leaf counts as used and every writable one as written.
+ */
 struct tdp_format {
-	unsigned int levels;	/* 4 or 5 */
-	u64 present;		/* any of these bits: the entry is in use */
-	u64 table;		/* bits of an entry that points to a table */
-	u64 leaf;		/* bits of a readable, executable, write-back 4 KiB leaf */
-	u64 write;		/* added to a writable leaf */
+	unsigned int levels;		/* 4 or 5 */
+	unsigned int max_leaf_level;	/* 1: 4 KiB leaves only; 2: also 2 MiB; 3: also 1 GiB */
+	u64 present;			/* any of these bits: the entry is in use */
+	u64 table;			/* every right: leaves alone decide */
+	u64 leaf;			/* readable, write-back memory (EPT: type 6 in bits 5:3) */
+	u64 huge;			/* bit 7 in both formats */
+	u64 write;
+	u64 exec;
+	u64 no_exec;
+	u64 accessed;
+	u64 dirty;
 };
 
 /* Tables allocated before mmu_lock is taken, so that mapping a page can't fail or sleep. */

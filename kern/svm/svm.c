@@ -28,12 +28,20 @@
 static struct page *iopm;
 static struct page *msrpm;
 
-/* The walker takes every access as a user access, so US is set throughout (APM 2 15.25.5). */
+/*
+ * The walker takes every access as a user access, so US is set throughout (APM 2 15.25.5). NX is
+ * valid because the host has EFER.NXE at VMRUN: Linux sets it wherever the CPU has it.
+ */
 static struct tdp_format svm_format __ro_after_init = {
+	.max_leaf_level = 2,
 	.present = _PAGE_PRESENT,
 	.table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED,
-	.leaf = _PAGE_PRESENT | _PAGE_USER | _PAGE_ACCESSED,
-	.write = _PAGE_RW | _PAGE_DIRTY,
+	.leaf = _PAGE_PRESENT | _PAGE_USER,
+	.huge = _PAGE_PSE,
+	.write = _PAGE_RW,
+	.no_exec = _PAGE_NX,
+	.accessed = _PAGE_ACCESSED,
+	.dirty = _PAGE_DIRTY,
 };
 
 static int check_cpu(void)
@@ -106,6 +114,10 @@ static int svm_setup(void)
 		return ret;
 	/* Nested paging runs in the paging mode of the host at VMRUN (APM 2 15.25.3). */
 	svm_format.levels = boot_cpu_has(X86_FEATURE_LA57) ? 5 : 4;
+	if (boot_cpu_has(X86_FEATURE_GBPAGES))
+		svm_format.max_leaf_level = 3;
+	if (!boot_cpu_has(X86_FEATURE_NX))
+		svm_format.no_exec = 0;
 	iopm = alloc_pages(GFP_KERNEL, IOPM_ORDER);
 	msrpm = alloc_pages(GFP_KERNEL, MSRPM_ORDER);
 	if (!iopm || !msrpm) {
