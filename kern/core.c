@@ -42,6 +42,9 @@ static int __init dune_init(void)
 	ret = vendor()->setup();
 	if (ret)
 		return ret;
+	ret = shrinker_setup();
+	if (ret)
+		goto teardown;
 	statistics_load();
 	ret = misc_register(&dune_device);
 	if (ret)
@@ -51,6 +54,8 @@ static int __init dune_init(void)
 
 unload_statistics:
 	statistics_unload();
+	shrinker_teardown();
+teardown:
 	vendor()->teardown();
 	return ret;
 }
@@ -59,6 +64,7 @@ static void __exit dune_exit(void)
 {
 	misc_deregister(&dune_device);
 	statistics_unload();
+	shrinker_teardown();
 	vendor()->teardown();
 }
 

@@ -1,58 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From an address of the process to the page behind it, faulting it in as the process itself
- * would. Two kinds of memory: pages with a struct page that GUP can reference, and the kernel's
- * special mappings (the vDSO's data page), which have none to reference and are only followed.
+ * The process's side of a second-level fault: have the kernel bring the page in, as for an access
+ * by the process itself, and read in the process's own page table what it made of it.
+ *
+ * Two kinds of memory: pages with a struct page that GUP can reference, and the kernel's special
+ * mappings (the vDSO's data page), which have none to reference.
  */
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 
 #include "hypervisor.h"
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
-static int follow_special(struct vm_area_struct *vma, unsigned long hva, unsigned long *pfn,
-			  bool *writable)
-{
-	struct follow_pfnmap_args args = { .vma = vma, .address = hva };
-	int ret = follow_pfnmap_start(&args);
-
-	if (ret)
-		return ret;
-	*pfn = args.pfn;
-	*writable = args.writable;
-	follow_pfnmap_end(&args);
-	return 0;
-}
-#else
-static int follow_special(struct vm_area_struct *vma, unsigned long hva, unsigned long *pfn,
-			  bool *writable)
-{
-	spinlock_t *lock;	/* of the page-table page, taken by follow_pte() */
-	pte_t *pte;
-	int ret;
-
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
-	ret = follow_pte(vma, hva, &pte, &lock);
-#else
-	ret = follow_pte(vma->vm_mm, hva, &pte, &lock);
-#endif
-	if (ret)
-		return ret;
-	*pfn = pte_pfn(*pte);
-	*writable = pte_write(*pte);
-	pte_unmap_unlock(pte, lock);
-	return 0;
-}
-#endif
-
-/*
- * Only RAM: a device's registers would need the device's memory type in the second-level table,
- * and no guest of ours has business with them.
- */
-static int get_special(struct mm_struct *mm, unsigned long hva, bool write, unsigned long *pfn,
-		       bool *writable)
+static int fault_in_special(struct mm_struct *mm, unsigned long hva, bool write)
 {
 	struct vm_area_struct *vma;
 	bool unlocked = false;
@@ -60,28 +21,10 @@ static int get_special(struct mm_struct *mm, unsigned long hva, bool write, unsi
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, hva);
-	if (!vma || !(vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
-	    !(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
-		goto unlock;
-	ret = follow_special(vma, hva, pfn, writable);
-	if (ret || (write && !*writable)) {
+	if (vma && vma->vm_flags & (VM_IO | VM_PFNMAP))
 		ret = fixup_user_fault(mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
-		if (!ret && unlocked)
-			ret = -EAGAIN;	/* @vma may be gone; the guest's next try sees */
-		if (!ret)
-			ret = follow_special(vma, hva, pfn, writable);
-	}
-	if (!ret && (!page_is_ram(*pfn) || (write && !*writable)))
-		ret = -EFAULT;
-unlock:
 	mmap_read_unlock(mm);
 	return ret;
-}
-
-/* A page that is writable already is worth mapping so even for a read: one fault less. */
-static bool get_present_writable(unsigned long hva, struct page **page)
-{
-	return get_user_pages_fast_only(hva, 1, FOLL_WRITE, page) == 1;
 }
 
 static bool is_mapped(struct mm_struct *mm, unsigned long hva)
@@ -106,27 +49,75 @@ static bool grow_stack(unsigned long hva)
 }
 
 /*
- * For the calling process. On success *page, if not NULL, carries a reference for the caller to
- * put. -EAGAIN: the mappings changed meanwhile, try again. -EFAULT: the process may not do that.
+ * For the calling process. On success *page carries a reference for the caller to put, or is NULL
+ * for a special mapping. -EFAULT: the process may not do that.
  */
-int host_page_get(unsigned long hva, bool write, unsigned long *pfn, bool *writable,
-		  struct page **page)
+int host_page_fault_in(unsigned long hva, bool write, struct page **page)
 {
-	int got = 1;
+	unsigned int flags = write ? FOLL_WRITE : 0;
+	int got;
 
-	*writable = true;
-	if (!get_present_writable(hva, page)) {
-		*writable = write;
-		if (!is_mapped(current->mm, hva) && !grow_stack(hva))
-			return -EFAULT;
-		got = get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, page);
-	}
-	if (got == 1) {
-		*pfn = page_to_pfn(*page);
+	if (get_user_pages_fast_only(hva, 1, flags, page) == 1)
 		return 0;
-	}
+	if (!is_mapped(current->mm, hva) && !grow_stack(hva))
+		return -EFAULT;
+	got = get_user_pages_fast(hva, 1, flags, page);
+	if (got == 1)
+		return 0;
 	*page = NULL;
 	if (got == -EFAULT)
-		return get_special(current->mm, hva, write, pfn, writable);
+		return fault_in_special(current->mm, hva, write);
 	return got < 0 ? got : -EFAULT;
+}
+
+static bool describe(struct host_mapping *host, unsigned long hva, unsigned int level,
+		     unsigned long pfn, u64 flags)
+{
+	unsigned long within = (hva >> PAGE_SHIFT) & ((1UL << (9 * (level - 1))) - 1);
+
+	*host = (struct host_mapping){
+		.pfn = pfn + within,
+		.level = level,
+		/* Not pte_write(): a shadow stack has that, and may not be stored to. */
+		.write = flags & _PAGE_RW,
+		.exec = !(flags & _PAGE_NX),
+	};
+	return true;
+}
+
+/*
+ * Reads the process's page table without its locks. Interrupts off: nobody frees a table under us
+ * then, since that takes an RCU grace period or an interrupt on every CPU, as for GUP. What we
+ * read is true for as long as the caller holds mmu_lock and no invalidation covers @hva: whoever
+ * changes an entry calls our notifier first. False: not present (also PROT_NONE, swapped out).
+ *
+ * Only the leaf's NX counts. With page-table isolation the top level has NX everywhere.
+ */
+bool host_page_walk(struct mm_struct *mm, unsigned long hva, struct host_mapping *host)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+	pte_t pte;
+
+	if (!(pgd_flags(pgd) & _PAGE_PRESENT))
+		return false;
+	p4d = READ_ONCE(*p4d_offset_lockless(&pgd, pgd, hva));
+	if (!(p4d_flags(p4d) & _PAGE_PRESENT))
+		return false;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (!(pud_flags(pud) & _PAGE_PRESENT))
+		return false;
+	if (pud_flags(pud) & _PAGE_PSE)
+		return describe(host, hva, 3, pud_pfn(pud), pud_flags(pud));
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	if (!(pmd_flags(pmd) & _PAGE_PRESENT))
+		return false;
+	if (pmd_flags(pmd) & _PAGE_PSE)
+		return describe(host, hva, 2, pmd_pfn(pmd), pmd_flags(pmd));
+	pte = READ_ONCE(*pte_offset_kernel(&pmd, hva));
+	if (!(pte_flags(pte) & _PAGE_PRESENT))
+		return false;
+	return describe(host, hva, 1, pte_pfn(pte), pte_flags(pte));
 }

@@ -6,19 +6,24 @@
  *	hardware.c	CPUs entering and leaving SVM/VMX operation
  *	vm.c		the VM descriptor: life time, ioctls
  *	vcpu.c		the vCPU descriptor: the run loop
- *	memory.c	slots and the mmu notifier: the second-level table mirrors the process
+ *	slots.c		which guest-physical addresses show which of the process's
+ *	memory.c	second-level faults: the second-level table mirrors the process's
+ *	notifier.c	invalidation and aging, as the kernel asks for them
  *	host_page.c	from a user address to the page behind it
  *	tdp.c		the second-level page table itself, NPT or EPT by its struct tdp_format
  *	statistics.c	what each VM did, in debugfs; trace.h: the same as tracepoints
+ *	shrinker.c	tables given back under memory pressure
  *	svm/		AMD, behind struct vendor_ops
  *
- * Lock order: vcpu->run_lock, then vm->slots_mutex, then mmap_lock, then vm->mmu_lock.
+ * Lock order: vcpu->run_lock, then vm->slots_mutex, then mmap_lock, then the shrinker's list of
+ * VMs, then vm->mmu_lock.
  */
 #ifndef DUNE_HYPERVISOR_H
 #define DUNE_HYPERVISOR_H
 
 #include <linux/cpumask.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -27,6 +32,7 @@
 
 #define DUNE_MAX_SLOTS 32
 #define DUNE_MAX_VCPUS 1024
+#define DUNE_MAX_INVALIDATIONS 16	/* at once, listed by range */
 
 /*
  * How the hardware encodes an entry of the second-level table, and how deep the table is. A
@@ -62,6 +68,35 @@ struct tdp_cache {
 	void *pages[TDP_CACHE_SIZE];
 };
 
+#define TDP_LEVEL_SIZE(level) (1ULL << (PAGE_SHIFT + 9 * ((level) - 1)))
+#define TDP_ZAP_PIECE (64 * TDP_LEVEL_SIZE(2))	/* zapped without a break */
+#define TDP_SHRINK_BATCH 64
+
+/* A leaf to map; @pfn is its first page. @dirty: the guest is about to write. */
+struct tdp_leaf {
+	unsigned long pfn;
+	unsigned int level;
+	bool write, exec, dirty;
+};
+
+/* What the process's own page table says of one address; @pfn is that of the 4 KiB page. */
+struct host_mapping {
+	unsigned long pfn;
+	unsigned int level;
+	bool write, exec;
+};
+
+/* Ranges of the process's addresses between start and end of an invalidation. */
+struct invalidation {
+	u64 start, end;
+};
+
+struct invalidations {
+	unsigned int count;
+	unsigned int unlisted;		/* more that found no room */
+	struct invalidation range[DUNE_MAX_INVALIDATIONS];
+};
+
 struct vm {
 	struct kref kref;
 	u64 id;				/* never used twice while the module is loaded */
@@ -74,9 +109,11 @@ struct vm {
 	spinlock_t mmu_lock;		/* protects everything below */
 	u64 *tdp_root;
 	struct dune_slot slots[DUNE_MAX_SLOTS];
-	/* A fault is resolved outside of mmu_lock, and dropped if one of these moved meanwhile. */
-	unsigned long invalidations;	/* running now */
-	unsigned long invalidate_seq;	/* ever finished */
+	struct invalidations invalidations;
+	struct dune_stats stats;
+	u64 shrink_hand;		/* where memory_shrink() goes on */
+
+	struct list_head shrink_list;	/* of all VMs, in shrinker.c */
 
 	/* Readers are vCPUs about to enter; see vm_flush_tlb(). */
 	atomic64_t tlb_generation;
@@ -144,12 +181,22 @@ int vcpu_create_fd(struct vm *vm);
 /* memory.c */
 int memory_init(struct vm *vm);
 void memory_destroy(struct vm *vm);
-int memory_set_slot(struct vm *vm, const struct dune_slot *slot);
 int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags);
+void memory_zap(struct vm *vm, u64 gpa, u64 end, bool may_sleep);
+
+/* slots.c */
+int slot_set(struct vm *vm, const struct dune_slot *slot);
+int slot_find(const struct vm *vm, u64 gpa, struct dune_slot *found);
+bool slot_clip(const struct vm *vm, int i, u64 start, u64 end, u64 *gpa, u64 *gpa_end);
+
+/* notifier.c */
+int notifier_register(struct vm *vm);
+void notifier_unregister(struct vm *vm);
+bool notifier_active(const struct vm *vm, u64 start, u64 end);
 
 /* host_page.c */
-int host_page_get(unsigned long hva, bool write, unsigned long *pfn, bool *writable,
-		  struct page **page);
+int host_page_fault_in(unsigned long hva, bool write, struct page **page);
+bool host_page_walk(struct mm_struct *mm, unsigned long hva, struct host_mapping *host);
 
 /* statistics.c */
 void statistics_load(void);
@@ -157,13 +204,22 @@ void statistics_unload(void);
 int statistics_create(struct vm *vm);
 void statistics_destroy(struct vm *vm);
 
-/* tdp.c */
+/* shrinker.c */
+int shrinker_setup(void);
+void shrinker_teardown(void);
+void shrinker_add(struct vm *vm);
+void shrinker_remove(struct vm *vm);
+unsigned long memory_shrink(struct vm *vm, unsigned long want);
+
+/* tdp.c: all but the first and the last four with mmu_lock held */
+unsigned int tdp_gpa_bits(void);
+void tdp_map(struct vm *vm, struct tdp_cache *cache, u64 gpa, const struct tdp_leaf *leaf);
+void tdp_zap(struct vm *vm, u64 start, u64 end);
+u64 tdp_next(struct vm *vm, u64 gpa, u64 end);
+bool tdp_age(struct vm *vm, u64 start, u64 end, bool clear);
 u64 *tdp_create(void);
 void tdp_destroy(u64 *root);
-int tdp_cache_fill(struct tdp_cache *cache);
+int tdp_cache_fill(struct vm *vm, struct tdp_cache *cache);
 void tdp_cache_free(struct tdp_cache *cache);
-void tdp_map(u64 *root, struct tdp_cache *cache, u64 gpa, unsigned long pfn, bool writable);
-bool tdp_zap(u64 *root, u64 gpa, u64 size);
-unsigned int tdp_gpa_bits(void);
 
 #endif /* DUNE_HYPERVISOR_H */

@@ -2,94 +2,23 @@
 /*
  * The second-level table mirrors the process's own page table.
  *
- * Nothing is mapped ahead of time and nothing is pinned. A second-level fault finds the slot, asks
- * the kernel for the page the process has at that address (which may read it from disk, break
- * copy-on-write, or refuse), and maps it with the same permission. Before the kernel takes a page
- * away from the process, or takes away the right to write it, it calls our mmu notifier, and we
- * remove the entry and flush every vCPU before we return. So munmap, mprotect, madvise, swap, KSM,
- * migration, fork's write protection and the OOM killer all need no code of their own here.
+ * Nothing is mapped ahead of time and nothing is pinned. A second-level fault finds the slot, has
+ * the kernel bring the page in (which may read it from disk, break copy-on-write, or refuse), and
+ * maps what the process's page table then says: the same memory, leaf size and rights. Before the
+ * kernel takes memory or a right away from the process it calls our notifier (notifier.c), which
+ * removes the entry and flushes every vCPU before it returns. So munmap, mprotect, madvise, swap,
+ * KSM, migration, fork's write protection and the OOM killer need no code of their own here.
  *
- * The race between the two: a fault looks a page up without mmu_lock, and by the time it holds the
- * lock the page may be gone. Hence the sequence count: a result found before or during an
- * invalidation is thrown away and the guest simply faults again.
+ * The race between the two: by the time a fault holds mmu_lock, the page it brought in may be gone
+ * again. So what is mapped is what the process's table says *then*, with the lock held and no
+ * invalidation of that address running. If it is not the page that was brought in, the guest
+ * simply faults again.
  */
 #include <linux/mm.h>
-#include <linux/nospec.h>
-#include <linux/sched/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "statistics.h"
-
-static inline bool slot_used(const struct dune_slot *slot)
-{
-	return slot->size != 0;
-}
-
-/* Removes what the slots show of the process's [start, end). Called with mmu_lock held. */
-static bool zap_hva_range(struct vm *vm, u64 start, u64 end)
-{
-	bool zapped = false;
-	int i;
-
-	for (i = 0; i < DUNE_MAX_SLOTS; i++) {
-		const struct dune_slot *slot = &vm->slots[i];
-		u64 lo = max(start, slot->hva);
-		u64 hi = min(end, slot->hva + slot->size);
-
-		if (slot_used(slot) && lo < hi)
-			zapped |= tdp_zap(vm->tdp_root, slot->gpa + (lo - slot->hva), hi - lo);
-	}
-	return zapped;
-}
-
-static int notifier_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
-{
-	struct vm *vm = container_of(notifier, struct vm, notifier);
-
-	note_notifier(vm, range->start, range->end);
-	spin_lock(&vm->mmu_lock);
-	vm->invalidations++;
-	/*
-	 * The flush is inside the lock: a second invalidation of the same range finds nothing left
-	 * to remove, and must not return before the first one's flush is done.
-	 */
-	if (zap_hva_range(vm, range->start, range->end))
-		vm_flush_tlb(vm);
-	spin_unlock(&vm->mmu_lock);
-	return 0;
-}
-
-static void notifier_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
-{
-	struct vm *vm = container_of(notifier, struct vm, notifier);
-
-	spin_lock(&vm->mmu_lock);
-	vm->invalidate_seq++;
-	vm->invalidations--;
-	spin_unlock(&vm->mmu_lock);
-}
-
-/*
- * The address space is going away, perhaps while our descriptors stay open elsewhere. No vCPU can
- * run any more (DUNE_RUN wants current->mm == vm->mm), so nothing will be mapped after this.
- */
-static void notifier_release(struct mmu_notifier *notifier, struct mm_struct *mm)
-{
-	struct vm *vm = container_of(notifier, struct vm, notifier);
-
-	spin_lock(&vm->mmu_lock);
-	vm->invalidate_seq++;
-	if (zap_hva_range(vm, 0, TASK_SIZE_MAX))
-		vm_flush_tlb(vm);
-	spin_unlock(&vm->mmu_lock);
-}
-
-static const struct mmu_notifier_ops notifier_ops = {
-	.invalidate_range_start = notifier_start,
-	.invalidate_range_end = notifier_end,
-	.release = notifier_release,
-};
 
 int memory_init(struct vm *vm)
 {
@@ -99,90 +28,105 @@ int memory_init(struct vm *vm)
 	if (!vm->tdp_root)
 		return -ENOMEM;
 	vm->mm = current->mm;
-	vm->notifier.ops = &notifier_ops;
-	/* Takes a reference on the mm_struct (not on its contents) until unregistered. */
-	ret = mmu_notifier_register(&vm->notifier, vm->mm);
-	if (ret)
+	ret = notifier_register(vm);
+	if (ret) {
 		tdp_destroy(vm->tdp_root);
-	return ret;
+		return ret;
+	}
+	shrinker_add(vm);
+	return 0;
 }
 
 void memory_destroy(struct vm *vm)
 {
-	mmu_notifier_unregister(&vm->notifier, vm->mm);
+	shrinker_remove(vm);
+	notifier_unregister(vm);
 	tdp_destroy(vm->tdp_root);
 }
 
-static int check_slot(const struct dune_slot *slot)
+/*
+ * Zaps [gpa, end) in pieces, between which mmu_lock, held on entry and return, may be dropped. A
+ * whole piece of 4 KiB leaves is about a millisecond of harvesting.
+ */
+void memory_zap(struct vm *vm, u64 gpa, u64 end, bool may_sleep)
 {
-	u64 gpa_end, limit = 1ULL << tdp_gpa_bits();
+	while ((gpa = tdp_next(vm, gpa, end)) < end) {
+		u64 next = min_t(u64, ALIGN_DOWN(gpa, TDP_ZAP_PIECE) + TDP_ZAP_PIECE, end);
 
-	if (slot->slot >= DUNE_MAX_SLOTS || slot->flags || slot->reserved[0] || slot->reserved[1])
-		return -EINVAL;
-	if (!PAGE_ALIGNED(slot->gpa | slot->hva | slot->size))
-		return -EINVAL;
-	if (check_add_overflow(slot->gpa, slot->size, &gpa_end) || gpa_end > limit)
-		return -EINVAL;
-	if (slot->hva > TASK_SIZE_MAX || slot->size > TASK_SIZE_MAX - slot->hva)
-		return -EINVAL;
+		tdp_zap(vm, gpa, next);
+		gpa = next;
+		if (!need_resched() && !spin_needbreak(&vm->mmu_lock))
+			continue;
+		spin_unlock(&vm->mmu_lock);
+		if (may_sleep)
+			cond_resched();
+		spin_lock(&vm->mmu_lock);
+	}
+}
+
+/* A leaf of this level is right only where slot and process agree on all of it. */
+static bool leaf_fits(const struct vm *vm, const struct dune_slot *slot, u64 gpa, u64 hva,
+		      unsigned int level)
+{
+	u64 size = TDP_LEVEL_SIZE(level);
+	u64 start = ALIGN_DOWN(gpa, size);
+
+	if (level > vendor()->tdp_format()->max_leaf_level)
+		return false;
+	if ((gpa ^ hva) & (size - 1))
+		return false;
+	if (start < slot->gpa || start + size > slot->gpa + slot->size)
+		return false;
+	hva = ALIGN_DOWN(hva, size);
+	return !notifier_active(vm, hva, hva + size);
+}
+
+struct fault {
+	u64 gpa, hva;
+	bool write, exec;
+	struct page *page;		/* NULL: a special mapping */
+};
+
+/*
+ * With mmu_lock held. -EAGAIN: the process's table is changing, or says something else by now;
+ * -EFAULT: the process may not do that.
+ */
+static int map_fault(struct vcpu *vcpu, const struct dune_slot *slot, const struct fault *fault)
+{
+	struct vm *vm = vcpu->vm;
+	struct host_mapping host;
+	struct tdp_leaf leaf;
+	bool present;
+
+	if (notifier_active(vm, fault->hva, fault->hva + PAGE_SIZE))
+		return -EAGAIN;
+	local_irq_disable();
+	present = host_page_walk(vm->mm, fault->hva, &host);
+	local_irq_enable();
+	if (!present || (fault->write && !host.write))
+		return -EAGAIN;
+	if (fault->page && page_to_pfn(fault->page) != host.pfn)
+		return -EAGAIN;
+	/*
+	 * Only RAM: a device's registers would need the device's memory type in our table, and
+	 * no guest of ours has business with them.
+	 */
+	if (!fault->page && !page_is_ram(host.pfn))
+		return -EFAULT;
+	if (fault->exec && !host.exec)
+		return -EFAULT;
+
+	leaf = (struct tdp_leaf){
+		.level = fault->page ? host.level : 1,
+		.write = host.write && !(slot->flags & DUNE_SLOT_READONLY),
+		.exec = host.exec,
+		.dirty = fault->write,
+	};
+	while (leaf.level > 1 && !leaf_fits(vm, slot, fault->gpa, fault->hva, leaf.level))
+		leaf.level--;
+	leaf.pfn = ALIGN_DOWN(host.pfn, TDP_LEVEL_SIZE(leaf.level) >> PAGE_SHIFT);
+	tdp_map(vm, &vcpu->cache, fault->gpa, &leaf);
 	return 0;
-}
-
-static bool slot_overlaps(const struct vm *vm, const struct dune_slot *slot)
-{
-	int i;
-
-	for (i = 0; i < DUNE_MAX_SLOTS; i++) {
-		const struct dune_slot *other = &vm->slots[i];
-
-		if (i != slot->slot && slot_used(other) &&
-		    slot->gpa < other->gpa + other->size && other->gpa < slot->gpa + slot->size)
-			return true;
-	}
-	return false;
-}
-
-/* Creates, replaces or deletes (size 0) a slot. */
-int memory_set_slot(struct vm *vm, const struct dune_slot *slot)
-{
-	struct dune_slot *mine;
-	int ret;
-
-	ret = check_slot(slot);
-	if (ret)
-		return ret;
-
-	mutex_lock(&vm->slots_mutex);
-	mine = &vm->slots[array_index_nospec(slot->slot, DUNE_MAX_SLOTS)];
-	if (slot_used(slot) && slot_overlaps(vm, slot)) {
-		ret = -EEXIST;
-		goto unlock;
-	}
-	spin_lock(&vm->mmu_lock);
-	/* A fault that looked the old slot up must not install what it found there. */
-	vm->invalidate_seq++;
-	if (tdp_zap(vm->tdp_root, mine->gpa, mine->size))
-		vm_flush_tlb(vm);
-	*mine = *slot;
-	spin_unlock(&vm->mmu_lock);
-unlock:
-	mutex_unlock(&vm->slots_mutex);
-	return ret;
-}
-
-static bool find_hva(const struct vm *vm, u64 gpa, unsigned long *hva)
-{
-	int i;
-
-	for (i = 0; i < DUNE_MAX_SLOTS; i++) {
-		const struct dune_slot *slot = &vm->slots[i];
-
-		if (gpa - slot->gpa < slot->size) {
-			*hva = slot->hva + (gpa - slot->gpa);
-			return true;
-		}
-	}
-	return false;
 }
 
 /*
@@ -193,46 +137,46 @@ static bool find_hva(const struct vm *vm, u64 gpa, unsigned long *hva)
  */
 int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags)
 {
+	struct fault fault = {
+		.gpa = gpa & PAGE_MASK,
+		.write = flags & DUNE_FAULT_WRITE,
+		.exec = flags & DUNE_FAULT_EXEC,
+	};
 	struct vm *vm = vcpu->vm;
-	bool write = flags & DUNE_FAULT_WRITE;
-	unsigned long hva, pfn, seq;
-	struct page *page;
-	bool found, writable;
+	struct dune_slot slot, now;
 	int ret;
 
-	gpa &= PAGE_MASK;
-	ret = tdp_cache_fill(&vcpu->cache);
+	ret = tdp_cache_fill(vm, &vcpu->cache);
 	if (ret)
 		return ret;
 
 	spin_lock(&vm->mmu_lock);
-	seq = vm->invalidate_seq;
-	found = find_hva(vm, gpa, &hva);
+	ret = slot_find(vm, fault.gpa, &slot);
 	spin_unlock(&vm->mmu_lock);
-	if (!found)
-		return -EFAULT;
-
-	ret = host_page_get(hva, write, &pfn, &writable, &page);
 	if (ret == -EAGAIN)
 		return 0;
+	if (ret || (fault.write && slot.flags & DUNE_SLOT_READONLY))
+		return -EFAULT;
+	fault.hva = slot.hva + (fault.gpa - slot.gpa);
+
+	ret = host_page_fault_in(fault.hva, fault.write, &fault.page);
 	if (ret)
 		return ret;
 
 	spin_lock(&vm->mmu_lock);
-	if (!vm->invalidations && seq == vm->invalidate_seq) {
-		tdp_map(vm->tdp_root, &vcpu->cache, gpa, pfn, writable);
-		/*
-		 * The guest's stores set the dirty bit here and not in the process's table, where
-		 * reclaim looks. So the page counts as written from now until it is unmapped.
-		 */
-		if (page && writable)
-			SetPageDirty(page);
-	}
+	ret = slot_find(vm, fault.gpa, &now);
+	if (ret || memcmp(&slot, &now, sizeof(slot)))
+		ret = -EAGAIN;
+	else
+		ret = map_fault(vcpu, &slot, &fault);
+	vm->stats.retries += ret == -EAGAIN;
 	spin_unlock(&vm->mmu_lock);
 
 	/* No pin: from here on the notifier is what keeps the entry true. */
-	if (page)
-		put_page(page);
-	vcpu->run->faults++;
-	return 0;
+	if (fault.page)
+		put_page(fault.page);
+	if (ret == -EAGAIN)
+		return 0;
+	vcpu->run->faults += !ret;
+	return ret;
 }

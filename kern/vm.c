@@ -116,7 +116,17 @@ static long set_slot(struct vm *vm, const void __user *user)
 
 	if (copy_from_user(&slot, user, sizeof(slot)))
 		return -EFAULT;
-	return memory_set_slot(vm, &slot);
+	return slot_set(vm, &slot);
+}
+
+static long get_stats(struct vm *vm, void __user *user)
+{
+	struct dune_stats stats;
+
+	spin_lock(&vm->mmu_lock);
+	stats = vm->stats;
+	spin_unlock(&vm->mmu_lock);
+	return copy_to_user(user, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
 long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -131,6 +141,8 @@ long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return get_info((void __user *)arg);
 	case DUNE_SET_SLOT:
 		return set_slot(vm, (const void __user *)arg);
+	case DUNE_GET_STATS:
+		return get_stats(vm, (void __user *)arg);
 	case DUNE_CREATE_VCPU:
 		return arg ? -EINVAL : vcpu_create_fd(vm);
 	default:

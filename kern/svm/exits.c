@@ -18,6 +18,7 @@
 
 #define NPF_WRITE BIT_ULL(1)	/* EXITINFO1 of a nested page fault (APM 2 15.25.6) */
 #define NPF_FETCH BIT_ULL(4)
+#define NPF_TABLE BIT_ULL(33)	/* in the guest's page table, on the way to what it wanted */
 
 /* RAX, RIP and RFLAGS of an exit are in run->regs by now, and go back from there. */
 static void step_over(struct vcpu *vcpu, u64 next_rip)
@@ -143,7 +144,7 @@ static int handle_npf(struct vcpu *vcpu)
 
 	if (control->exit_info_1 & NPF_WRITE)
 		flags |= DUNE_FAULT_WRITE;
-	if (control->exit_info_1 & NPF_FETCH)
+	if ((control->exit_info_1 & (NPF_FETCH | NPF_TABLE)) == NPF_FETCH)
 		flags |= DUNE_FAULT_EXEC;
 	ret = memory_fault(vcpu, gpa, flags);
 	note_fault(vcpu->vm, gpa, flags, ret);

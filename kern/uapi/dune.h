@@ -42,18 +42,41 @@ struct dune_info {
 
 /*
  * DUNE_SET_SLOT: guest-physical [gpa, gpa + size) shows the process's memory at
- * [hva, hva + size): whatever is mapped there at the moment of the access, to read and to write as
- * the process itself may (to execute is up to the guest's own page table). The range may have
- * holes; touching one is DUNE_EXIT_MEMORY_FAULT. A size of zero deletes the slot. All three are
- * multiples of 4096. Overlap with another slot is EEXIST.
+ * [hva, hva + size): whatever is mapped there at the moment of the access, to read, write and
+ * execute as the process itself may. The range may have holes; touching one is
+ * DUNE_EXIT_MEMORY_FAULT. Two slots may show the same memory.
+ *
+ * A slot that exists is replaced: moved, resized, or given other flags. A size of zero deletes it.
+ * vCPUs may run meanwhile: an access finds the old slot or the new one, and once the call has
+ * returned none reaches anything through the old.
+ *
+ * gpa, size and hva are multiples of 4096. EINVAL: not so, an end beyond gpa_bits or beyond the
+ * process's addresses, an unknown flag. EEXIST: another slot is there; nothing has changed.
+ * Where gpa and hva agree modulo 2 MiB or 1 GiB, huge pages of the process are mapped as such.
  */
+#define DUNE_SLOT_READONLY (1u << 0)	/* a write is DUNE_EXIT_MEMORY_FAULT */
+
 struct dune_slot {
 	__u32 slot;		/* 0 .. max_slots - 1 */
-	__u32 flags;		/* none defined: must be 0 */
+	__u32 flags;		/* DUNE_SLOT_* */
 	__u64 gpa;
 	__u64 size;
 	__u64 hva;
 	__u64 reserved[2];
+};
+
+/* DUNE_GET_STATS: the second-level table now, and exact counters since the VM was created. */
+struct dune_stats {
+	__u64 tables;		/* pages it takes now, without the root */
+	__u64 leaves[3];	/* present now, of 4 KiB, 2 MiB, 1 GiB */
+	__u64 invalidations;	/* ranges of its memory that the process changed */
+	__u64 retries;		/* faults into memory that was changing at that moment */
+	__u64 zapped;		/* leaves removed one by one; more go with their tables */
+	__u64 collapsed;	/* tables replaced by a huge leaf */
+	__u64 dirtied;		/* written leaves whose page was told so */
+	__u64 aged;		/* times reclaim was told that memory is in use */
+	__u64 reclaimed;	/* tables freed under memory pressure */
+	__u64 reserved[5];
 };
 
 struct dune_regs {
@@ -153,6 +176,7 @@ struct dune_run {
 #define DUNE_GET_INFO	 _IOR(DUNE_IOCTL_TYPE, 0x00, struct dune_info)
 #define DUNE_SET_SLOT	 _IOW(DUNE_IOCTL_TYPE, 0x01, struct dune_slot)
 #define DUNE_CREATE_VCPU _IO(DUNE_IOCTL_TYPE, 0x02)	/* argument 0; returns a descriptor */
+#define DUNE_GET_STATS	 _IOR(DUNE_IOCTL_TYPE, 0x03, struct dune_stats)
 
 /* On a vCPU descriptor. One thread at a time: a second one gets EBUSY. */
 #define DUNE_RUN	 _IO(DUNE_IOCTL_TYPE, 0x10)
@@ -164,6 +188,7 @@ struct dune_run {
 	_Static_assert(sizeof(struct type) == (size), "struct " #type " changed its ABI")
 DUNE_ASSERT_SIZE(dune_info, 56);
 DUNE_ASSERT_SIZE(dune_slot, 48);
+DUNE_ASSERT_SIZE(dune_stats, 128);
 DUNE_ASSERT_SIZE(dune_regs, 144);
 DUNE_ASSERT_SIZE(dune_state, 160);
 DUNE_ASSERT_SIZE(dune_event, 16);

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory pressure: second-level tables hold nothing that a fault could not bring back, so the
+ * kernel may have them. VMs give in turn, and each from where it gave last.
+ */
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/shrinker.h>
+
+#include "hypervisor.h"
+
+static LIST_HEAD(vms);			/* by vm->shrink_list */
+static DEFINE_MUTEX(vms_mutex);		/* never held across an allocation */
+
+void shrinker_add(struct vm *vm)
+{
+	mutex_lock(&vms_mutex);
+	list_add_tail(&vm->shrink_list, &vms);
+	mutex_unlock(&vms_mutex);
+}
+
+void shrinker_remove(struct vm *vm)
+{
+	mutex_lock(&vms_mutex);
+	list_del(&vm->shrink_list);
+	mutex_unlock(&vms_mutex);
+}
+
+/* Frees about @want tables of @vm, or all there are. Returns how many. */
+unsigned long memory_shrink(struct vm *vm, unsigned long want)
+{
+	u64 before, freed, limit = 1ULL << tdp_gpa_bits();
+	bool wrapped = false;
+
+	spin_lock(&vm->mmu_lock);
+	before = vm->stats.tables;
+	do {
+		u64 gpa = tdp_next(vm, vm->shrink_hand, limit);
+
+		if (gpa == limit) {
+			if (wrapped)
+				break;
+			wrapped = true;
+			vm->shrink_hand = 0;
+			continue;
+		}
+		vm->shrink_hand = ALIGN_DOWN(gpa, TDP_ZAP_PIECE) + TDP_ZAP_PIECE;
+		tdp_zap(vm, gpa, vm->shrink_hand);
+	} while (before - vm->stats.tables < want);
+	freed = before - vm->stats.tables;
+	vm->stats.reclaimed += freed;
+	spin_unlock(&vm->mmu_lock);
+	return freed;
+}
+
+static unsigned long shrinker_count(struct shrinker *shrinker, struct shrink_control *control)
+{
+	unsigned long tables = 0;
+	struct vm *vm;
+
+	if (!mutex_trylock(&vms_mutex))
+		return 0;
+	list_for_each_entry(vm, &vms, shrink_list)
+		tables += READ_ONCE(vm->stats.tables);
+	mutex_unlock(&vms_mutex);
+	return tables ?: SHRINK_EMPTY;
+}
+
+static unsigned long shrinker_scan(struct shrinker *shrinker, struct shrink_control *control)
+{
+	unsigned long freed = 0;
+	struct vm *vm, *last;
+
+	if (!mutex_trylock(&vms_mutex))
+		return SHRINK_STOP;
+	if (list_empty(&vms))
+		goto unlock;
+	last = list_last_entry(&vms, struct vm, shrink_list);
+	do {
+		vm = list_first_entry(&vms, struct vm, shrink_list);
+		freed += memory_shrink(vm, control->nr_to_scan - freed);
+		list_move_tail(&vm->shrink_list, &vms);
+	} while (freed < control->nr_to_scan && vm != last);
+unlock:
+	mutex_unlock(&vms_mutex);
+	return freed ?: SHRINK_STOP;
+}
+
+/* 6.7 allocates shrinkers itself (see Kbuild). */
+#ifdef HAVE_SHRINKER_ALLOC
+static struct shrinker *shrinker;
+
+int shrinker_setup(void)
+{
+	shrinker = shrinker_alloc(0, "dune-tables");
+	if (!shrinker)
+		return -ENOMEM;
+	shrinker->count_objects = shrinker_count;
+	shrinker->scan_objects = shrinker_scan;
+	shrinker_register(shrinker);
+	return 0;
+}
+
+void shrinker_teardown(void)
+{
+	shrinker_free(shrinker);
+}
+#else
+static struct shrinker shrinker = {
+	.count_objects = shrinker_count,
+	.scan_objects = shrinker_scan,
+	.seeks = DEFAULT_SEEKS,
+};
+
+int shrinker_setup(void)
+{
+	return register_shrinker(&shrinker, "dune-tables");
+}
+
+void shrinker_teardown(void)
+{
+	unregister_shrinker(&shrinker);
+}
+#endif
