@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests read and write known patterns while the host does all it can to their memory.
+
+``tests/guest/torture`` checks every word it reads, and watches every page that was taken away. Here
+we only make sure that all of it has really happened.
+"""
+
+import pytest
+
+from lab.guest import Guest
+from lab.session.markers import Stress
+
+pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
+
+PREPARE = """
+modprobe zram && echo 128M > /sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0
+echo 4 > /proc/sys/vm/nr_hugepages && grep -q 'HugePages_Free: *4' /proc/meminfo
+"""
+
+OPERATIONS = [
+    *("read-only", "no-access", "munmap", "replace", "mremap", "dontneed", "free", "punch"),
+    *("pageout", "collapse", "split", "fork", "uffd-missing", "uffd-wp", "migrate", "shrink"),
+]
+CONSEQUENCES = [
+    *("merged", "swapped-out", "migrated", "reads", "writes", "found-dropped", "invalidations"),
+    *("zapped", "dirtied", "reclaimed"),
+]
+
+
+def torture(guest: Guest, seed: int, seconds: float) -> None:
+    """Let it run, and look that each operation was done and had its effect."""
+    guest.run(PREPARE, check=True)
+    ran = guest.run(f"/lab/torture {seed} {seconds:g}", timeout=seconds * 2 + 30)
+    assert ran.status == 0, ran.stderr.decode()
+    assert ran.text.endswith("torture: ok\n")
+    counts = dict(line.split(": ") for line in ran.text.splitlines()[:-1])
+    assert [name for name in [*OPERATIONS, *CONSEQUENCES] if int(counts[name]) == 0] == []
+
+
+@pytest.mark.lab_stress(seconds=20)
+def test_no_access_is_ever_stale(module_loaded: Guest, seed: int, stress: Stress) -> None:
+    assert stress.seconds
+    torture(module_loaded, seed, stress.seconds)
