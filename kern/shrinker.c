@@ -5,6 +5,7 @@
  */
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/shrinker.h>
 
 #include "hypervisor.h"
@@ -29,13 +30,14 @@ void shrinker_remove(struct vm *vm)
 /* Frees about @want tables of @vm, or all there are. Returns how many. */
 unsigned long memory_shrink(struct vm *vm, unsigned long want)
 {
-	u64 before, freed, limit = 1ULL << tdp_gpa_bits();
+	u64 limit = 1ULL << tdp_gpa_bits();
+	unsigned long freed = 0;
 	bool wrapped = false;
 
 	spin_lock(&vm->mmu_lock);
-	before = vm->stats.tables;
-	do {
+	while (freed < want) {
 		u64 gpa = tdp_next(vm, vm->shrink_hand, limit);
+		u64 before = vm->stats.tables;
 
 		if (gpa == limit) {
 			if (wrapped)
@@ -46,8 +48,9 @@ unsigned long memory_shrink(struct vm *vm, unsigned long want)
 		}
 		vm->shrink_hand = ALIGN_DOWN(gpa, TDP_ZAP_PIECE) + TDP_ZAP_PIECE;
 		tdp_zap(vm, gpa, vm->shrink_hand);
-	} while (before - vm->stats.tables < want);
-	freed = before - vm->stats.tables;
+		freed += before - vm->stats.tables;
+		cond_resched_lock(&vm->mmu_lock);
+	}
 	vm->stats.reclaimed += freed;
 	spin_unlock(&vm->mmu_lock);
 	return freed;
