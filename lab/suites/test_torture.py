@@ -8,18 +8,21 @@ we only make sure that all of it has really happened.
 import pytest
 
 from lab.guest import Guest
-from lab.session.markers import Stress
+from lab.session.stress import Stressed
 
 pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
 
+CGROUP = "/sys/fs/cgroup/torture"
 PREPARE = """
-modprobe zram && echo 128M > /sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir /sys/fs/cgroup/torture &&
+modprobe zram && echo 128M > /sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0 &&
 echo 4 > /proc/sys/vm/nr_hugepages && grep -q 'HugePages_Free: *4' /proc/meminfo
 """
 
 OPERATIONS = [
     *("read-only", "no-access", "munmap", "replace", "mremap", "dontneed", "free", "punch"),
-    *("pageout", "collapse", "split", "fork", "uffd-missing", "uffd-wp", "migrate", "shrink"),
+    *("pageout", "collapse", "split", "fork", "uffd-missing", "uffd-wp", "migrate"),
+    *("reclaim", "shrink"),
 ]
 CONSEQUENCES = [
     *("merged", "swapped-out", "migrated", "reads", "writes", "found-dropped", "invalidations"),
@@ -30,7 +33,7 @@ CONSEQUENCES = [
 def torture(guest: Guest, seed: int, seconds: float) -> None:
     """Let it run, and look that each operation was done and had its effect."""
     guest.run(PREPARE, check=True)
-    ran = guest.run(f"/lab/torture {seed} {seconds:g}", timeout=seconds * 2 + 30)
+    ran = guest.run(f"/lab/torture {seed} {seconds:g} {CGROUP}", timeout=seconds * 2 + 30)
     assert ran.status == 0, ran.stderr.decode()
     assert ran.text.endswith("torture: ok\n")
     counts = dict(line.split(": ") for line in ran.text.splitlines()[:-1])
@@ -38,6 +41,6 @@ def torture(guest: Guest, seed: int, seconds: float) -> None:
 
 
 @pytest.mark.lab_stress(seconds=20)
-def test_no_access_is_ever_stale(module_loaded: Guest, seed: int, stress: Stress) -> None:
-    assert stress.seconds
-    torture(module_loaded, seed, stress.seconds)
+def test_no_access_is_ever_stale(module_loaded: Guest, seed: int, stress: Stressed) -> None:
+    assert stress.length.seconds
+    torture(module_loaded, seed, stress.length.seconds)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * torture SEED SECONDS: needs root, 4 free huge pages in the pool and somewhere to swap to. Prints
- * how often each operation was done and what it led to; the last line is "torture: ok". The seed
- * decides what is done; when the threads meet is up to the machine.
+ * torture SEED SECONDS CGROUP: needs root, 4 free huge pages in the pool, somewhere to swap to and
+ * a memory cgroup to put itself into. Prints how often each operation was done and what it led to;
+ * the last line is "torture: ok". The seed decides what is done; when the threads meet is up to the
+ * machine.
  */
 #include <pthread.h>
 #include <time.h>
@@ -47,10 +48,23 @@ static double now(void)
 	return time.tv_sec + time.tv_nsec * 1e-9;
 }
 
+/* Each at least once, however slow the machine; then as drawn. */
+static struct operation *draw(struct torture *torture)
+{
+	unsigned int first = next_random(&torture->random) % operation_count;
+
+	for (unsigned int i = 0; i < operation_count; i++) {
+		struct operation *operation = &operations[(first + i) % operation_count];
+
+		if (operation->count == 0)
+			return operation;
+	}
+	return &operations[first];
+}
+
 static void one_operation(struct torture *torture)
 {
-	struct operation *operation =
-		&operations[next_random(&torture->random) % operation_count];
+	struct operation *operation = draw(torture);
 	enum kind kind = next_random(&torture->random) % KINDS;
 
 	while (operation->kinds && !(operation->kinds & IN(kind)))
@@ -85,12 +99,12 @@ int main(int argc, char **argv)
 	uint64_t merged = 0;
 	double end;
 
-	check(argc == 3, "usage: torture SEED SECONDS");
+	check(argc == 4, "usage: torture SEED SECONDS CGROUP");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	torture.random = strtoull(argv[1], NULL, 0) * 2 + 1;
 	end = now() + atof(argv[2]);
 	regions_create(&torture);
-	operations_setup(&torture);
+	operations_setup(&torture, argv[3]);
 	check_ok(dbos_init());
 	for (unsigned int i = 0; i < WORKERS; i++) {
 		workers[i] = (struct worker){

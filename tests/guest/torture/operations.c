@@ -264,6 +264,18 @@ static void migrate(struct torture *torture, struct region *region)
 	write_file("/proc/sys/vm/compact_memory", "1");
 }
 
+/* As if memory were short: reclaim asks which pages are in use, and takes others. */
+static void reclaim(struct torture *torture, struct region *region)
+{
+	int fd = open(torture->reclaim, O_WRONLY | O_CLOEXEC);
+
+	(void)region;
+	check(fd >= 0, "%s: %s", torture->reclaim, strerror(errno));
+	check(write(fd, "1M", 2) == 2 || errno == EAGAIN, "%s: %s", torture->reclaim,
+	      strerror(errno));
+	close(fd);
+}
+
 static void shrink(struct torture *torture, struct region *region)
 {
 	(void)torture;
@@ -287,15 +299,20 @@ struct operation operations[] = {
 	{ "uffd-missing", IN(ANON), uffd_missing, 0 },
 	{ "uffd-wp", IN(ANON), uffd_write_protect, 0 },
 	{ "migrate", 0, migrate, 0 },
+	{ "reclaim", 0, reclaim, 0 },
 	{ "shrink", 0, shrink, 0 },
 };
 
 const unsigned int operation_count = sizeof(operations) / sizeof(operations[0]);
 
-void operations_setup(struct torture *torture)
+void operations_setup(struct torture *torture, const char *cgroup)
 {
 	struct uffdio_api api = { .api = UFFD_API };
+	char procs[256];
 
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", cgroup);
+	write_file(procs, "0");
+	snprintf(torture->reclaim, sizeof(torture->reclaim), "%s/memory.reclaim", cgroup);
 	write_file("/sys/kernel/mm/ksm/pages_to_scan", "2000");
 	write_file("/sys/kernel/mm/ksm/sleep_millisecs", "5");
 	write_file("/sys/kernel/mm/ksm/run", "1");

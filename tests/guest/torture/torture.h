@@ -54,6 +54,7 @@ struct torture {
 	volatile bool stop;
 	uint64_t random;
 	int uffd;
+	char reclaim[256];		/* a file: how much our cgroup has to give back */
 };
 
 struct worker {
@@ -90,6 +91,6 @@ void *worker_run(void *worker);
 /* operations.c */
 extern struct operation operations[];
 extern const unsigned int operation_count;
-void operations_setup(struct torture *torture);
+void operations_setup(struct torture *torture, const char *cgroup);
 
 #endif /* TORTURE_H */
