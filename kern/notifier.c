@@ -52,7 +52,7 @@ static void invalidation_finish(struct invalidations *list, u64 start, u64 end)
 	list->unlisted--;
 }
 
-/* Removes what the slots show of the process's [start, end). With mmu_lock held, see memory_zap(). */
+/* Removes what the slots show of the process's [start, end); for the lock see memory_zap(). */
 static void zap_hva_range(struct vm *vm, u64 start, u64 end, bool may_sleep)
 {
 	u64 gpa, gpa_end;

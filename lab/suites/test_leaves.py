@@ -9,12 +9,13 @@ from lab.guest import Guest
 
 pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
 
-STEPS = ["huge", "split", "collapse", "unmapped", "hugetlb 2 MiB", "execution", "dirt", "files"]
+HUGE = ["huge", "split", "collapse", "unmapped", "hugetlb 2 MiB"]
+REST = ["execution", "dirt", "files", "leaves"]
 
 
 def test_leaves(module_loaded: Guest) -> None:
-    ran = module_loaded.run("/lab/leaves")
-    done = re.findall(r"^([\w ]+): ok$", ran.text, re.M)
-    gigabyte = ["hugetlb 1024 MiB"] if "hugetlb 1024 MiB: ok" in ran.text else []
-    assert done == [*STEPS[:5], *gigabyte, *STEPS[5:], "leaves"], ran.stderr.decode()
-    assert ran.status == 0
+    ran = module_loaded.run("/lab/leaves", timeout=60.0)
+    assert ran.status == 0, ran.stderr.decode()
+    # Where the machine is large enough there is a step for 1 GiB too.
+    steps = re.findall(r"^([a-z]+|hugetlb 2 MiB): ok$", ran.text, re.M)
+    assert steps == [*HUGE, *REST]
