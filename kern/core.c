@@ -5,13 +5,25 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <asm/processor.h>
 
 #include "hypervisor.h"
 #include "uapi/layout.h"	/* asserts */
 
+static const struct vendor_ops *chosen_vendor __ro_after_init;
+
 const struct vendor_ops *vendor(void)
 {
-	/* VT-x joins here, chosen by CPUID. */
+	return chosen_vendor;
+}
+
+/* A CPU that has neither gets the explanation of its maker's. */
+static const struct vendor_ops *choose_vendor(void)
+{
+	if (boot_cpu_has(X86_FEATURE_SVM))
+		return &svm_ops;
+	if (boot_cpu_has(X86_FEATURE_VMX) || boot_cpu_data.x86_vendor == X86_VENDOR_INTEL)
+		return &vmx_ops;
 	return &svm_ops;
 }
 
@@ -39,6 +51,7 @@ static int __init dune_init(void)
 {
 	int ret;
 
+	chosen_vendor = choose_vendor();
 	ret = vendor()->setup();
 	if (ret)
 		return ret;

@@ -7,6 +7,7 @@
  * that comes or goes in between is handled by the same two functions.
  */
 #include <linux/cpuhotplug.h>
+#include <linux/smp.h>
 #include <linux/syscore_ops.h>
 
 #include "hypervisor.h"
@@ -38,9 +39,18 @@ static void hardware_resume(SYSCORE_ARGUMENTS)
 	vendor()->cpu_enable();
 }
 
-static void hardware_shutdown(SYSCORE_ARGUMENTS)
+static void disable_this_cpu(void *unused)
 {
 	vendor()->cpu_disable();
+}
+
+/*
+ * A reboot, or another kernel by kexec. The other CPUs are still up, and none must stay as it is: in
+ * VMX operation a CPU does not take the INIT that is to start it again.
+ */
+static void hardware_shutdown(SYSCORE_ARGUMENTS)
+{
+	on_each_cpu(disable_this_cpu, NULL, true);
 }
 
 #ifdef HAVE_REGISTER_SYSCORE

@@ -13,7 +13,9 @@
  *	tdp.c		the second-level page table itself, NPT or EPT by its struct tdp_format
  *	statistics.c	what each VM did, in debugfs; trace.h: the same as tracepoints
  *	shrinker.c	tables given back under memory pressure
+ *	cpuid.c		what CPUID says inside
  *	svm/		AMD, behind struct vendor_ops
+ *	vmx/		Intel, likewise
  *
  * Lock order: vcpu->run_lock, then vm->slots_mutex, then mmap_lock, then the shrinker's list of
  * VMs, then vm->mmu_lock.
@@ -130,7 +132,7 @@ struct vcpu {
 	bool dead;			/* after a triple fault */
 	u64 tlb_generation;		/* of the last entry */
 	struct tdp_cache cache;
-	void *vendor;			/* struct svm_vcpu */
+	void *vendor;			/* struct svm_vcpu or vmx_vcpu */
 };
 
 /*
@@ -151,6 +153,11 @@ struct vendor_ops {
 	int (*set_state)(struct vcpu *vcpu, const struct dune_state *state);
 	void (*inject)(struct vcpu *vcpu, const struct dune_event *event);
 	/*
+	 * Preemption off, interrupts on, right before @enter on the same CPU: the last chance to
+	 * interrupt another one. May be NULL.
+	 */
+	void (*prepare)(struct vcpu *vcpu);
+	/*
 	 * Interrupts off. @flush: drop every translation of this guest first. False: this CPU is
 	 * on its way down and has left SVM or VMX operation; nothing was done.
 	 */
@@ -160,6 +167,7 @@ struct vendor_ops {
 };
 
 extern const struct vendor_ops svm_ops;
+extern const struct vendor_ops vmx_ops;
 
 /* core.c */
 const struct vendor_ops *vendor(void);
@@ -197,6 +205,9 @@ bool notifier_active(const struct vm *vm, u64 start, u64 end);
 /* host_page.c */
 int host_page_fault_in(unsigned long hva, bool write, struct page **page);
 bool host_page_walk(struct mm_struct *mm, unsigned long hva, struct host_mapping *host);
+
+/* cpuid.c */
+void guest_cpuid(struct dune_regs *regs, u64 cr4);
 
 /* statistics.c */
 void statistics_load(void);

@@ -38,6 +38,8 @@ static bool enter_guest(struct vcpu *vcpu)
 	int cpu;
 
 	cpu = get_cpu();
+	if (vendor()->prepare)
+		vendor()->prepare(vcpu);
 	local_irq_disable();
 	if (read_thread_flags() & ENTRY_WORK) {
 		local_irq_enable();

@@ -88,24 +88,8 @@ static int handle_cpuid(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = vcpu->vendor;
 	struct dune_regs *regs = &vcpu->run->regs;
-	u32 leaf = regs->rax, subleaf = regs->rcx;
-	u32 eax = leaf, ebx, ecx = subleaf, edx;
 
-	native_cpuid(&eax, &ebx, &ecx, &edx);
-	if (leaf == 1) {
-		/* The guest's own CR4, and nothing that ends in #UD here. */
-		ecx &= ~(BIT(27) | BIT(5) | BIT(3));	/* OSXSAVE, VMX, MONITOR */
-		if (svm->vmcb->save.cr4 & X86_CR4_OSXSAVE)
-			ecx |= BIT(27);
-	} else if (leaf == 7 && subleaf == 0) {
-		ecx &= ~BIT(4);				/* OSPKE: not in the guest's CR4 */
-	} else if (leaf == 0x80000001) {
-		ecx &= ~BIT(2);				/* SVM */
-	}
-	regs->rax = eax;
-	regs->rbx = ebx;
-	regs->rcx = ecx;
-	regs->rdx = edx;
+	guest_cpuid(regs, svm->vmcb->save.cr4);
 	step_over(vcpu, regs->rip + LENGTH_CPUID);
 	return 1;
 }

@@ -5,8 +5,6 @@ import pytest
 
 from lab.guest import Guest
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
-
 
 @pytest.mark.parametrize("how", ["plain", "hooked"])
 def test_fork_makes_an_ordinary_process(module_loaded: Guest, how: str) -> None:

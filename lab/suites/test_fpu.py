@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """World switches on one CPU are not disturbed by FPU state restored on another."""
 
-import pytest
-
 from lab.guest import Guest
-
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
 
 
 def test_world_switches_beside_an_fpu_at_work(module_loaded: Guest) -> None:

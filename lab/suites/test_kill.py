@@ -6,8 +6,6 @@ import pytest
 from lab.deploy import MODULE, load_module, unload_module
 from lab.guest import Guest
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
-
 WITHIN = 5.0
 """Seconds from SIGKILL to the end. Emulated, on a busy host; hardware needs milliseconds."""
 

@@ -6,8 +6,6 @@ import pytest
 from lab.guest import Guest
 from lab.run import parse_hello
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
-
 PROGRAMS = ["hello", "hello-no-pie", "hello-static", "hello-static-pie"]
 
 AS = {

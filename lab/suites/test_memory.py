@@ -3,11 +3,7 @@
 
 import re
 
-import pytest
-
 from lab.guest import Guest
-
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
 
 STEPS = ["protections", "dontneed", "reclaim", "stack", "heap", "stray"]
 

@@ -7,8 +7,6 @@ import pytest
 
 from lab.guest import Guest
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
-
 
 @pytest.mark.parametrize(("threads", "rounds"), [(8, 10), (32, 2), (1, 20)])
 def test_threads_enter_work_and_leave(module_loaded: Guest, threads: int, rounds: int) -> None:
