@@ -45,8 +45,8 @@ static void disable_this_cpu(void *unused)
 }
 
 /*
- * A reboot, or another kernel by kexec. The other CPUs are still up, and none must stay as it is: in
- * VMX operation a CPU does not take the INIT that is to start it again.
+ * A reboot, or another kernel by kexec. The other CPUs are still up, and none must stay as it is:
+ * in VMX operation a CPU does not take the INIT that is to start it again.
  */
 static void hardware_shutdown(SYSCORE_ARGUMENTS)
 {

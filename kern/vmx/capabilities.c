@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a CPU must have, by its capability MSRs (SDM 3D, appendix A). All that is missing is named in
- * one message: whoever has to choose another machine needs the whole list.
+ * What a CPU must have, by its capability MSRs (SDM 3D, appendix A). All that is missing is named
+ * in one message: whoever has to choose another machine needs the whole list.
  *
  * Each set of controls has an MSR that says which bits must be one (its low half) and which may be
  * (its high half). A control we do not name takes the value it must have.
@@ -96,7 +96,7 @@ static const struct feature ept_vpid_required[] = {
  */
 #define SECONDARY_WANTED						\
 	(SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |	\
-	 SECONDARY_EXEC_XSAVES | SECONDARY_EXEC_ENABLE_USR_WAIT_PAUSE |	\
+	 SECONDARY_XSAVES | SECONDARY_EXEC_ENABLE_USR_WAIT_PAUSE |	\
 	 SECONDARY_EXEC_ENCLS_EXITING)
 
 struct missing {

@@ -2,8 +2,8 @@
 /*
  * bool vmx_enter(regs: %rdi, launched: %esi, IA32_SPEC_CTRL: %rdx)
  *
- * The VMCS switches RSP, RIP, RFLAGS, segments and control registers; the general registers are ours
- * to switch, and CR2 is our caller's. FPU registers stay: see vcpu.c.
+ * The VMCS switches RSP, RIP, RFLAGS, segments and control registers; the general registers are
+ * ours to switch, and CR2 is our caller's. FPU registers stay: see vcpu.c.
  *
  * An exit comes to vmx_exit_point with RSP as it was at the VMWRITE and CF and ZF clear (SDM 3C
  * 28.5.3); an entry that the CPU refuses goes on there too, with one of the two set (SDM 3C 31.2).

@@ -3,8 +3,8 @@
  * A vCPU's state in its VMCS: what the guest starts with, what it may touch without leaving guest
  * mode, and how the process gets and sets the rest.
  *
- * CR0 and CR4 belong to the host bit by bit: the guest reads a shadow, and a write that differs from
- * it exits. (One that does not differ has no effect and does not exit, unlike under SVM.)
+ * CR0 and CR4 belong to the host bit by bit: the guest reads a shadow, and a write that differs
+ * from it exits. (One that does not differ has no effect and does not exit, unlike under SVM.)
  */
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -94,7 +94,7 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write(CR0_GUEST_HOST_MASK, ~0ull);
 	vmcs_write(CR4_GUEST_HOST_MASK, ~0ull);
 	/* Supervisor state components are the host's: whoever touches one exits. */
-	if (caps->secondary & SECONDARY_EXEC_XSAVES)
+	if (caps->secondary & SECONDARY_XSAVES)
 		vmcs_write(XSS_EXIT_BITMAP, ~0ull);
 	if (caps->secondary & SECONDARY_EXEC_ENCLS_EXITING)
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ull);

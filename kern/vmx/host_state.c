@@ -15,6 +15,9 @@
 #include <asm/msr.h>
 #include <asm/segment.h>
 #include <asm/special_insns.h>
+#if __has_include(<asm/gsseg.h>)	/* newer kernels have taken it out of the former */
+#include <asm/gsseg.h>
+#endif
 
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"

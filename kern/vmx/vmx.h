@@ -12,6 +12,9 @@
 
 #include "hypervisor.h"
 
+/* Newer kernels call it SECONDARY_EXEC_ENABLE_XSAVES. */
+#define SECONDARY_XSAVES VMCS_CONTROL_BIT(XSAVES)
+
 /* capabilities.c: the controls as this CPU takes them, and what it can do beyond. */
 struct vmx_capabilities {
 	u32 pin;
