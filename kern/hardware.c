@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When CPUs are in SVM or VMX operation: only while a VM exists.
+ * When CPUs are in SVM or VMX operation: only while a VM exists. Or they are in it already, by
+ * KVM's doing, and each of our VMs holds one of KVM's, so that KVM does not end it.
  *
  * The CPU hot-plug state machine does the per-CPU work. Installing our state runs cpu_enable() on
  * every CPU that is up (and undoes it if one refuses), removing it runs cpu_disable(), and a CPU
@@ -14,6 +15,7 @@
 
 static DEFINE_MUTEX(hardware_mutex);
 static unsigned int hardware_users;
+static bool hardware_leased;		/* changes only while there is no user */
 static enum cpuhp_state hardware_state;
 
 /* The newest kernels, and stable ones with them, hand a pointer to these (see Kbuild). */
@@ -36,7 +38,7 @@ static int hardware_suspend(SYSCORE_ARGUMENTS)
 static void hardware_resume(SYSCORE_ARGUMENTS)
 {
 	/* It was on before, so nothing can refuse it now. */
-	vendor()->cpu_enable();
+	vendor()->cpu_enable(hardware_leased);
 }
 
 static void disable_this_cpu(void *unused)
@@ -74,7 +76,7 @@ static struct syscore_ops hardware_syscore = {
 
 static int dune_cpu_online(unsigned int cpu)
 {
-	return vendor()->cpu_enable();
+	return vendor()->cpu_enable(hardware_leased);
 }
 
 /*
@@ -87,12 +89,17 @@ static int dune_cpu_offline(unsigned int cpu)
 	return 0;
 }
 
-int hardware_get(void)
+/*
+ * @leased: somebody else has put the CPUs into VMX operation, and the caller knows that they stay
+ * there until its hardware_put(). All users do it in the same way.
+ */
+int hardware_get(bool leased)
 {
 	int ret = 0;
 
 	mutex_lock(&hardware_mutex);
 	if (hardware_users == 0) {
+		hardware_leased = leased;
 		ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "x86/dune:online", dune_cpu_online,
 					dune_cpu_offline);
 		if (ret < 0)
@@ -100,6 +107,9 @@ int hardware_get(void)
 		hardware_state = ret;
 		register_syscore(&hardware_syscore);
 		ret = 0;
+	} else if (hardware_leased != leased) {
+		ret = -EBUSY;
+		goto unlock;
 	}
 	hardware_users++;
 unlock:

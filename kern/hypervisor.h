@@ -105,8 +105,10 @@ struct vm {
 	struct mm_struct *mm;		/* the one address space; held by the notifier */
 	struct mmu_notifier notifier;
 	atomic_t vcpus;
+	struct file *lease;		/* see DUNE_LEASE_KVM */
+	bool has_hardware;		/* holds a reference of hardware.c's; set once */
 
-	struct mutex slots_mutex;	/* serialises DUNE_SET_SLOT */
+	struct mutex slots_mutex;	/* serialises DUNE_SET_SLOT and DUNE_LEASE_KVM */
 
 	spinlock_t mmu_lock;		/* protects everything below */
 	u64 *tdp_root;
@@ -144,8 +146,14 @@ struct vendor_ops {
 	const char *name;
 	int (*setup)(void);		/* once, at load; logs why when it fails */
 	void (*teardown)(void);
-	int (*cpu_enable)(void);	/* may be atomic */
+	/*
+	 * May be atomic. @leased: the CPU is in SVM or VMX operation and stays so until
+	 * cpu_disable() is over.
+	 */
+	int (*cpu_enable)(bool leased);
 	void (*cpu_disable)(void);	/* may be atomic */
+	/* Whether all CPUs stay in VMX operation while @file is open. NULL: nothing does that. */
+	bool (*is_lease)(const struct file *file);
 	const struct tdp_format *(*tdp_format)(void);
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);
@@ -173,7 +181,7 @@ extern const struct vendor_ops vmx_ops;
 const struct vendor_ops *vendor(void);
 
 /* hardware.c */
-int hardware_get(void);
+int hardware_get(bool leased);
 void hardware_put(void);
 
 /* vm.c */

@@ -25,9 +25,15 @@
 #else
 #define ENTRY_WORK_LAZY 0
 #endif
+/* KVM leaves its guest's SYSCALL MSRs in the CPU until then, and ours would see and lose them. */
+#ifdef _TIF_USER_RETURN_NOTIFY
+#define ENTRY_WORK_MSRS _TIF_USER_RETURN_NOTIFY
+#else
+#define ENTRY_WORK_MSRS 0
+#endif
 #define ENTRY_WORK                                                                         \
 	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME | _TIF_NEED_RESCHED |    \
-	 ENTRY_WORK_LAZY | _TIF_NEED_FPU_LOAD)
+	 ENTRY_WORK_LAZY | ENTRY_WORK_MSRS | _TIF_NEED_FPU_LOAD)
 
 /* One world switch. Returns false, without entering, when the thread has to go to user space. */
 static bool enter_guest(struct vcpu *vcpu)

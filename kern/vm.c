@@ -3,6 +3,7 @@
  * One open of /dev/dune is one virtual machine over the opener's address space. It lives until
  * the descriptor and those of all its vCPUs are closed.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -11,6 +12,15 @@
 #include <linux/uaccess.h>
 
 #include "statistics.h"
+
+/* The lease goes last: until hardware_put() returns, CPUs count on it. */
+static void put_hardware(struct vm *vm)
+{
+	if (vm->has_hardware)
+		hardware_put();
+	if (vm->lease)
+		fput(vm->lease);
+}
 
 int vm_create(struct file *file)
 {
@@ -30,8 +40,10 @@ int vm_create(struct file *file)
 	ret = statistics_create(vm);
 	if (ret)
 		goto free_mask;
-	ret = hardware_get();
-	if (ret)
+	ret = hardware_get(false);
+	vm->has_hardware = ret == 0;
+	/* Somebody else has it. Where that can be shared, the process will say with whom. */
+	if (ret && !(ret == -EBUSY && vendor()->is_lease))
 		goto destroy_statistics;
 	ret = memory_init(vm);
 	if (ret)
@@ -40,7 +52,7 @@ int vm_create(struct file *file)
 	return 0;
 
 put_hardware:
-	hardware_put();
+	put_hardware(vm);
 destroy_statistics:
 	statistics_destroy(vm);
 free_mask:
@@ -55,7 +67,7 @@ static void vm_destroy(struct kref *kref)
 	struct vm *vm = container_of(kref, struct vm, kref);
 
 	memory_destroy(vm);
-	hardware_put();
+	put_hardware(vm);
 	statistics_destroy(vm);
 	free_cpumask_var(vm->guest_cpus);
 	kfree(vm);
@@ -96,9 +108,10 @@ void vm_flush_tlb(struct vm *vm)
 	preempt_enable();
 }
 
-static long get_info(void __user *user)
+static long get_info(const struct vm *vm, void __user *user)
 {
 	struct dune_info info = {
+		.flags = READ_ONCE(vm->has_hardware) ? 0 : DUNE_INFO_NEEDS_LEASE,
 		.version = DUNE_API_VERSION,
 		.vendor = vendor()->id,
 		.gpa_bits = tdp_gpa_bits(),
@@ -108,6 +121,33 @@ static long get_info(void __user *user)
 	};
 
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long lease(struct vm *vm, unsigned long fd)
+{
+	struct file *file;
+	long ret;
+
+	if (!vendor()->is_lease)
+		return -EOPNOTSUPP;
+	file = fget(fd);
+	if (!file)
+		return -EBADF;
+	mutex_lock(&vm->slots_mutex);
+	if (vm->has_hardware)
+		ret = -EEXIST;
+	else if (!vendor()->is_lease(file))
+		ret = -EINVAL;
+	else
+		ret = hardware_get(true);
+	if (!ret) {
+		vm->lease = file;
+		smp_store_release(&vm->has_hardware, true);
+	}
+	mutex_unlock(&vm->slots_mutex);
+	if (ret)
+		fput(file);
+	return ret;
 }
 
 static long set_slot(struct vm *vm, const void __user *user)
@@ -138,13 +178,18 @@ long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case DUNE_GET_INFO:
-		return get_info((void __user *)arg);
+		return get_info(vm, (void __user *)arg);
 	case DUNE_SET_SLOT:
 		return set_slot(vm, (const void __user *)arg);
 	case DUNE_GET_STATS:
 		return get_stats(vm, (void __user *)arg);
 	case DUNE_CREATE_VCPU:
-		return arg ? -EINVAL : vcpu_create_fd(vm);
+		if (arg)
+			return -EINVAL;
+		/* Pairs with lease(). */
+		return smp_load_acquire(&vm->has_hardware) ? vcpu_create_fd(vm) : -EBUSY;
+	case DUNE_LEASE_KVM:
+		return lease(vm, arg);
 	default:
 		return -ENOTTY;
 	}

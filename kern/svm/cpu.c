@@ -69,7 +69,7 @@ static void forget_branches(void)
 }
 
 /* Runs on the CPU, perhaps with interrupts off. */
-int svm_cpu_enable(void)
+int svm_cpu_enable(bool leased)
 {
 	struct svm_cpu *this = this_cpu_ptr(&svm_cpu);
 	u64 efer;

@@ -18,7 +18,7 @@ struct svm_vcpu {
 };
 
 /* cpu.c: a physical CPU in SVM operation */
-int svm_cpu_enable(void);
+int svm_cpu_enable(bool leased);
 void svm_cpu_disable(void);
 int svm_cpu_setup(void);
 void svm_cpu_teardown(void);

@@ -37,8 +37,16 @@ struct dune_info {
 	__u32 max_slots;
 	__u32 max_vcpus;
 	__u32 run_size;		/* length to mmap() of a vCPU descriptor */
-	__u64 reserved[4];
+	__u32 flags;		/* DUNE_INFO_* */
+	__u32 pad;
+	__u64 reserved[3];
 };
+
+/*
+ * KVM has the CPUs in VMX operation, which only one can enter. DUNE_CREATE_VCPU fails with EBUSY
+ * until DUNE_LEASE_KVM.
+ */
+#define DUNE_INFO_NEEDS_LEASE (1u << 0)
 
 /*
  * DUNE_SET_SLOT: guest-physical [gpa, gpa + size) shows the process's memory at
@@ -176,7 +184,14 @@ struct dune_run {
 #define DUNE_GET_INFO	 _IOR(DUNE_IOCTL_TYPE, 0x00, struct dune_info)
 #define DUNE_SET_SLOT	 _IOW(DUNE_IOCTL_TYPE, 0x01, struct dune_slot)
 #define DUNE_CREATE_VCPU _IO(DUNE_IOCTL_TYPE, 0x02)	/* argument 0; returns a descriptor */
-#define DUNE_GET_STATS	 _IOR(DUNE_IOCTL_TYPE, 0x03, struct dune_stats)
+#define DUNE_GET_STATS	 _IOR(DUNE_IOCTL_TYPE, 0x04, struct dune_stats)
+/*
+ * The argument is the descriptor of a virtual machine of KVM's (KVM_CREATE_VM), which may be empty.
+ * It keeps KVM in VMX operation, inside which this VM then runs; the caller may close its own copy.
+ * EINVAL: no such descriptor. EEXIST: not needed. EBUSY: a VM without a lease came in between.
+ * EOPNOTSUPP: not on this processor.
+ */
+#define DUNE_LEASE_KVM	 _IO(DUNE_IOCTL_TYPE, 0x05)
 
 /* On a vCPU descriptor. One thread at a time: a second one gets EBUSY. */
 #define DUNE_RUN	 _IO(DUNE_IOCTL_TYPE, 0x10)

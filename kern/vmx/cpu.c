@@ -26,8 +26,10 @@
 struct vmx_cpu {
 	void *region;			/* VMXON wants a page for itself */
 	struct list_head active;
-	struct vmx_vcpu *current_vcpu;
+	struct vmx_vcpu *current_vcpu;	/* unless leased: then only KVM knows what is current */
+	u64 kvm_vmcs;			/* leased: to be made current again */
 	bool enabled;
+	bool leased;
 };
 
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
@@ -71,6 +73,7 @@ int vmx_cpu_setup(void)
 	return 0;
 }
 
+#ifdef HAVE_VMXON
 /* It faults when the firmware of this one CPU has forgotten to allow it. */
 static int vmxon(const void *region)
 {
@@ -85,21 +88,14 @@ fault:
 	return -EIO;
 }
 
-/* Runs on the CPU, perhaps with interrupts off. */
-int vmx_cpu_enable(void)
+static int enter_vmx_operation(const struct vmx_cpu *this)
 {
-	struct vmx_cpu *this = this_cpu_ptr(&vmx_cpu);
 	int ret;
 
 	if (__read_cr4() & X86_CR4_VMXE) {
-		pr_err_ratelimited("CPU %d is in VMX operation already: stop the virtual machines of KVM or unload kvm_intel\n",
-				   smp_processor_id());
+		pr_info_ratelimited("CPU %d is in VMX operation already: lend us one of KVM's virtual machines (DUNE_LEASE_KVM), or stop them all, or unload kvm_intel\n",
+				    smp_processor_id());
 		return -EBUSY;
-	}
-	if (!vmx_capabilities_same()) {
-		pr_err_ratelimited("CPU %d has another VT-x than the CPU the module was loaded on\n",
-				   smp_processor_id());
-		return -EIO;
 	}
 	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);
@@ -109,9 +105,51 @@ int vmx_cpu_enable(void)
 				   smp_processor_id());
 		cr4_clear_bits(X86_CR4_VMXE);
 		intel_pt_handle_vmx(0);
-		return ret;
 	}
+	return ret;
+}
+
+static void leave_vmx_operation(void)
+{
+	asm volatile("vmxoff" : : : "cc", "memory");
+	cr4_clear_bits(X86_CR4_VMXE);
+	intel_pt_handle_vmx(0);
+}
+#else
+/* The kernel would not know of a CR4.VMXE that we set, and fault when it next changes CR4. */
+static int enter_vmx_operation(const struct vmx_cpu *this)
+{
+	pr_info_ratelimited("in this kernel only KVM can enter VMX operation: lend us one of its virtual machines (DUNE_LEASE_KVM)\n");
+	return -EBUSY;
+}
+
+static void leave_vmx_operation(void)
+{
+}
+#endif
+
+/* Runs on the CPU, perhaps with interrupts off. */
+int vmx_cpu_enable(bool leased)
+{
+	struct vmx_cpu *this = this_cpu_ptr(&vmx_cpu);
+	int ret = 0;
+
+	if (!vmx_capabilities_same()) {
+		pr_err_ratelimited("CPU %d has another VT-x than the CPU the module was loaded on\n",
+				   smp_processor_id());
+		return -EIO;
+	}
+	if (!leased) {
+		ret = enter_vmx_operation(this);
+	} else if (!(__read_cr4() & X86_CR4_VMXE)) {
+		pr_err_ratelimited("CPU %d is not in VMX operation, though KVM has a virtual machine\n",
+				   smp_processor_id());
+		ret = -EIO;
+	}
+	if (ret)
+		return ret;
 	vmx_flush_everything();
+	this->leased = leased;
 	this->enabled = true;
 	return 0;
 }
@@ -141,9 +179,8 @@ void vmx_cpu_disable(void)
 	this->enabled = false;
 	list_for_each_entry_safe(vmx, next, &this->active, active)
 		deactivate(vmx);
-	asm volatile("vmxoff" : : : "cc", "memory");
-	cr4_clear_bits(X86_CR4_VMXE);
-	intel_pt_handle_vmx(0);
+	if (!this->leased)
+		leave_vmx_operation();
 restore:
 	local_irq_restore(flags);
 }
@@ -178,6 +215,10 @@ bool vmx_vmcs_load(struct vmx_vcpu *vmx)
 
 	if (!this->enabled)
 		return false;
+	if (this->leased) {
+		this->kvm_vmcs = vmcs_current();
+		this->current_vcpu = NULL;
+	}
 	if (vmx->cpu < 0) {
 		/* Once too often, but for a VMCS that is new and wants it (SDM 3C 25.11.3). */
 		vmcs_clear(vmx->vmcs);
@@ -192,8 +233,13 @@ bool vmx_vmcs_load(struct vmx_vcpu *vmx)
 	return true;
 }
 
-void vmx_vmcs_put(struct vmx_vcpu *vmx)
+/* KVM goes by its own note of what is current, so it must be so. If nothing was, ours may stay. */
+void vmx_vmcs_put(void)
 {
+	const struct vmx_cpu *this = this_cpu_ptr(&vmx_cpu);
+
+	if (this->leased && this->kvm_vmcs != NO_VMCS)
+		vmcs_make_current(this->kvm_vmcs);
 }
 
 bool vmx_vmcs_borrow(struct vmx_vcpu *vmx)
@@ -214,7 +260,7 @@ bool vmx_vmcs_borrow(struct vmx_vcpu *vmx)
 
 void vmx_vmcs_return(struct vmx_vcpu *vmx)
 {
-	vmx_vmcs_put(vmx);
+	vmx_vmcs_put();
 	local_irq_enable();
 	preempt_enable();
 	cpus_read_unlock();

@@ -253,6 +253,7 @@ int vmx_handle_exit(struct vcpu *vcpu)
 	case EXIT_REASON_INIT_SIGNAL:
 	case EXIT_REASON_SIPI_SIGNAL:
 	case EXIT_REASON_MCE_DURING_VMENTRY:
+	case EXIT_REASON_PREEMPTION_TIMER:
 		return 1;	/* the host took it as soon as it could */
 	case EXIT_REASON_EPT_VIOLATION:
 		return handle_ept_violation(vcpu);

@@ -83,6 +83,8 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, caps->secondary);
 	vmcs_write(VM_EXIT_CONTROLS, caps->exit);
 	vmcs_write(VM_ENTRY_CONTROLS, caps->entry);
+	if (caps->pin & PIN_BASED_VMX_PREEMPTION_TIMER)
+		vmcs_write(VMX_PREEMPTION_TIMER_VALUE, caps->watchdog_ticks);
 	vmcs_write(MSR_BITMAP, page_to_phys(msr_bitmap));
 	vmcs_write(EPT_POINTER, vmx->eptp);
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);

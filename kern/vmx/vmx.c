@@ -221,7 +221,7 @@ static bool vmx_vcpu_enter(struct vcpu *vcpu, bool flush)
 	vmx->cr2 = native_read_cr2();
 	vmx_host_restore(vmx);
 	read_exit_fields(vmx, regs, failed);
-	vmx_vmcs_put(vmx);
+	vmx_vmcs_put();
 	forward_host_event(&vmx->exit);
 	return true;
 }
@@ -233,6 +233,7 @@ const struct vendor_ops vmx_ops = {
 	.teardown = vmx_teardown,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
+	.is_lease = vmx_is_lease,
 	.tdp_format = vmx_tdp_format,
 	.vcpu_create = vmx_vcpu_create,
 	.vcpu_destroy = vmx_vcpu_destroy,

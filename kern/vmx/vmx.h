@@ -23,6 +23,7 @@ struct vmx_capabilities {
 	u32 exit;
 	u32 entry;
 	u32 revision;			/* of VMCS and VMXON regions */
+	u32 watchdog_ticks;		/* of the preemption timer, if pin has it */
 	bool ept_accessed_dirty;
 };
 
@@ -100,7 +101,7 @@ const struct vmx_capabilities *vmx_capabilities(void);
 /* cpu.c: a physical CPU in VMX operation, and which VMCS is on it */
 int vmx_cpu_setup(void);
 void vmx_cpu_teardown(void);
-int vmx_cpu_enable(void);
+int vmx_cpu_enable(bool leased);
 void vmx_cpu_disable(void);
 int vmx_vmcs_create(struct vmx_vcpu *vmx);
 void vmx_vmcs_destroy(struct vmx_vcpu *vmx);
@@ -111,10 +112,13 @@ void vmx_vmcs_fetch(struct vmx_vcpu *vmx);
  * operation.
  */
 bool vmx_vmcs_load(struct vmx_vcpu *vmx);
-void vmx_vmcs_put(struct vmx_vcpu *vmx);
+void vmx_vmcs_put(void);
 /* All of it from process context, for what is read or written between two runs. */
 bool vmx_vmcs_borrow(struct vmx_vcpu *vmx);
 void vmx_vmcs_return(struct vmx_vcpu *vmx);
+
+/* lease.c */
+bool vmx_is_lease(const struct file *file);
 
 /* ept.c */
 const struct tdp_format *vmx_tdp_format(void);

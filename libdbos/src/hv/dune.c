@@ -7,15 +7,33 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <linux/kvm.h>
 
 #include "hv/host_syscall.h"
 #include "hv/hv.h"
 #include "uapi/layout.h" /* asserts */
 
+/* KVM has the processors: an empty virtual machine of its own lets us share them. */
+static int lease_from_kvm(const struct hv *hv)
+{
+	int kvm, vm, ret = 0;
+
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm < 0)
+		return -EBUSY;
+	vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	if (vm < 0 || ioctl(hv->fd, DUNE_LEASE_KVM, vm) < 0)
+		ret = -errno;
+	if (vm >= 0)
+		close(vm);
+	close(kvm);
+	return ret;
+}
+
 static int dune_open(struct hv *hv)
 {
 	struct dune_info info;
-	int ret;
+	int ret = 0;
 
 	hv->fd = open("/dev/dune", O_RDWR | O_CLOEXEC);
 	if (hv->fd < 0)
@@ -28,6 +46,10 @@ static int dune_open(struct hv *hv)
 		ret = -EPROTO;
 		goto close;
 	}
+	if (info.flags & DUNE_INFO_NEEDS_LEASE)
+		ret = lease_from_kvm(hv);
+	if (ret)
+		goto close;
 	hv->gpa_bits = info.gpa_bits;
 	hv->run_size = info.run_size;
 	hv->vendor = info.vendor == DUNE_VENDOR_SVM ? "svm" : "vmx";
