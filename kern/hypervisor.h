@@ -153,7 +153,7 @@ struct vendor_ops {
 	int (*cpu_enable)(bool leased);
 	void (*cpu_disable)(void);	/* may be atomic */
 	/* Whether all CPUs stay in VMX operation while @file is open. NULL: nothing does that. */
-	bool (*is_lease)(const struct file *file);
+	bool (*is_lease)(struct file *file);
 	const struct tdp_format *(*tdp_format)(void);
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);

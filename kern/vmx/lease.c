@@ -10,21 +10,31 @@
  */
 #include <linux/dcache.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
 #include "vmx/vmx.h"
 
-/*
- * KVM exports a function that tells, but a reference to it would load KVM together with us. Its
- * descriptors' operations belong to kvm_intel, and this is the name of those that are VMs.
- */
-bool vmx_is_lease(const struct file *file)
+/* KVM's, if it is there: named in the code, it would have to be loaded before us. */
+bool file_is_kvm(struct file *file);
+
+/* Where KVM is not to be asked, its descriptors' operations say whose they are (since 6.7). */
+static bool looks_like_kvm(const struct file *file)
 {
 	const struct module *owner = file->f_op->owner;
 
 	return owner && !strcmp(owner->name, "kvm_intel") &&
-	       file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&
 	       !strcmp(file->f_path.dentry->d_name.name, "kvm-vm");
+}
+
+bool vmx_is_lease(struct file *file)
+{
+	bool (*is_kvm)(struct file *file) = symbol_get(file_is_kvm);
+	bool ret;
+
+	if (!is_kvm)
+		return looks_like_kvm(file);
+	ret = is_kvm(file);
+	symbol_put(file_is_kvm);
+	return ret;
 }

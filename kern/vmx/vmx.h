@@ -118,7 +118,7 @@ bool vmx_vmcs_borrow(struct vmx_vcpu *vmx);
 void vmx_vmcs_return(struct vmx_vcpu *vmx);
 
 /* lease.c */
-bool vmx_is_lease(const struct file *file);
+bool vmx_is_lease(struct file *file);
 
 /* ept.c */
 const struct tdp_format *vmx_tdp_format(void);
