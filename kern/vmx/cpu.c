@@ -6,8 +6,8 @@
  * there (SDM 3C 25.1). So every CPU keeps a list of the VMCSs active on it: a vCPU that moves has
  * its own cleared on the old CPU by an interrupt to it, and a CPU that leaves VMX operation clears
  * all of its list first. VMREAD and VMWRITE are made between vmx_vmcs_load() and vmx_vmcs_put()
- * only, with interrupts off. Between two entries nothing of a vCPU is tied to the CPU, so the thread
- * may be preempted and moved without anybody having to be told: no preempt notifier.
+ * only, with interrupts off. Between two entries nothing of a vCPU is tied to the CPU, so the
+ * thread may be preempted and moved without anybody having to be told: no preempt notifier.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

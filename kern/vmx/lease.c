@@ -4,9 +4,10 @@
  *
  * Only one VMXON is possible, and on the newest kernels only KVM can make it. But VMPTRLD can be
  * done by anybody, and nothing else of KVM's state in a CPU is in our way (cpu.c puts KVM's current
- * VMCS back after each entry). What we need is that KVM stays in VMX operation, on all CPUs, also on
- * those that come later. It does so as long as a VM of its own exists, and that exists as long as
- * its descriptor is open. So the process hands one over, as a lease; it may be an empty one.
+ * VMCS back after each entry, vcpu.c waits for its MSRs). What we need is that KVM stays in VMX
+ * operation, on all CPUs, also on those that come later. It does so as long as a VM of its own
+ * exists, and that exists as long as its descriptor is open. So the process hands one over, as a
+ * lease; it may be an empty one.
  */
 #include <linux/dcache.h>
 #include <linux/fs.h>

@@ -3,9 +3,9 @@
  * kvm_busy: a virtual machine of KVM's that works until SIGTERM, and notices what others do to it.
  *
  * Its guest makes system calls to itself: SYSCALL jumps to where the guest's own LSTAR says, which
- * KVM leaves in the processor while other threads have it. The handler counts, spins for a while and
- * tells. A count that jumps, or a guest that ends anywhere else, means that somebody has taken KVM's
- * state out of a processor and not put it back.
+ * KVM leaves in the processor while other threads have it. The handler counts, spins for a while
+ * and tells. A count that jumps, or a guest that ends anywhere else, means that somebody has taken
+ * KVM's state out of a processor and not put it back.
  */
 #include <fcntl.h>
 #include <signal.h>
