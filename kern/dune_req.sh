@@ -16,7 +16,7 @@
 # /boot and /lib/modules, that machine is judged.
 
 root=${DUNE_ROOT:-}
-backends="svm"		# what kern/ has: a folder for each
+backends="svm vmx"		# what kern/ has: a folder for each
 tested="6.1 6.12"	# kernels the suites run on
 
 usable=0
@@ -269,6 +269,10 @@ check_other() {
 	for module in kvm_amd kvm_intel; do
 		[ -d "$root/sys/module/$module" ] || continue
 		users=$(contents "/sys/module/$module/refcnt")
+		if [ "$module" = kvm_intel ]; then
+			ok hypervisor "kvm_intel is loaded; beside it the module works on a lease"
+			return
+		fi
 		if [ "$at_load" = Y ]; then
 			cannot_use hypervisor "$module holds every CPU from its load on" \
 				"modprobe -r $module, or boot with kvm.enable_virt_at_load=0"

@@ -14,6 +14,7 @@
  *	statistics.c	what each VM did, in debugfs; trace.h: the same as tracepoints
  *	shrinker.c	tables given back under memory pressure
  *	cpuid.c		what CPUID says inside
+ *	predictors.c	a barrier between the guests of two processes
  *	svm/		AMD, behind struct vendor_ops
  *	vmx/		Intel, likewise
  *
@@ -213,6 +214,9 @@ bool notifier_active(const struct vm *vm, u64 start, u64 end);
 /* host_page.c */
 int host_page_fault_in(unsigned long hva, bool write, struct page **page);
 bool host_page_walk(struct mm_struct *mm, unsigned long hva, struct host_mapping *host);
+
+/* predictors.c */
+void predictors_enter(const struct vm *vm);
 
 /* cpuid.c */
 void guest_cpuid(struct dune_regs *regs, u64 cr4);

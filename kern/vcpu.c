@@ -58,6 +58,7 @@ static bool enter_guest(struct vcpu *vcpu)
 	flush = generation != vcpu->tlb_generation;
 	vcpu->tlb_generation = generation;
 	trace_dune_entry(vcpu, flush);
+	predictors_enter(vm);
 	entered = vendor()->enter(vcpu, flush);
 	cpumask_clear_cpu(cpu, vm->guest_cpus);
 	local_irq_enable();		/* what made the guest exit is taken here */

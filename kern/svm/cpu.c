@@ -19,7 +19,6 @@ struct svm_cpu {
 	struct page *save_area;		/* VMRUN keeps the host's state here */
 	struct page *host_vmcb;		/* and VMSAVE the part that VMRUN leaves out */
 	u64 asid_generation;
-	u64 last_vm;			/* whose guest trained the branch predictors here */
 	u32 next_asid;
 	u32 max_asid;
 	bool enabled;
@@ -49,23 +48,6 @@ static void reduce_speculation(bool on)
 		config |= BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
 	wrmsrl(MSR_ZEN4_BP_CFG, config);
 #endif
-}
-
-/*
- * What one guest has taught the branch predictors must not steer another process's guest. The
- * kernel does this between processes only where a process or the administrator asked for it, for it
- * takes them for less valuable than virtual machines; here, one is the other.
- *
- * No inline function of the kernel's: newer ones call a function that is reserved for KVM.
- */
-static void forget_branches(void)
-{
-#ifdef X86_FEATURE_USE_IBPB
-	if (boot_cpu_has(X86_FEATURE_USE_IBPB))	/* not under mitigations=off */
-#else
-	if (boot_cpu_has(X86_FEATURE_IBPB))
-#endif
-		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 }
 
 /* Runs on the CPU, perhaps with interrupts off. */
@@ -150,10 +132,6 @@ phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush)
 
 	if (!this->enabled)
 		return 0;
-	if (this->last_vm != svm->vm_id) {
-		this->last_vm = svm->vm_id;
-		forget_branches();
-	}
 	control->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	if (svm->cpu != cpu || svm->asid_generation != this->asid_generation) {
 		if (this->next_asid > this->max_asid) {

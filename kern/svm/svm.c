@@ -236,7 +236,6 @@ static int svm_vcpu_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	}
 	svm->vmcb = vmcb;
-	svm->vm_id = vcpu->vm->id;
 	svm->cpu = -1;
 	set_intercepts(vmcb);
 	vmcb->control.iopm_base_pa = __sme_set(page_to_phys(iopm));

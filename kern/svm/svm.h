@@ -12,7 +12,6 @@
 
 struct svm_vcpu {
 	struct vmcb *vmcb;
-	u64 vm_id;
 	int cpu;			/* where asid is valid, -1: nowhere */
 	u64 asid_generation;
 };

@@ -193,6 +193,8 @@ static void read_capabilities(struct vmx_capabilities *caps, struct missing *mis
 		ept_cap = read_msr_or_0(MSR_IA32_VMX_EPT_VPID_CAP);
 	require(ept_vpid, ept_cap, missing);
 	caps->ept_accessed_dirty = ept_cap & VMX_EPT_AD_BIT;
+	caps->ept_2m = ept_cap & VMX_EPT_2MB_PAGE_BIT;
+	caps->ept_1g = ept_cap & VMX_EPT_1GB_PAGE_BIT;
 }
 
 /* Linux clears its VMX flag when the firmware has locked VT-x out; CPUID does not. */

@@ -27,15 +27,40 @@
 
 static struct tdp_format ept_format __ro_after_init = {
 	.levels = 4,
+	.max_leaf_level = 1,
 	.present = VMX_EPT_RWX_MASK,
 	.table = VMX_EPT_RWX_MASK,
-	/* Without accessed and dirty flags in EPT the CPU ignores the bits (SDM 3C 29.3.5). */
-	.leaf = VMX_EPT_READABLE_MASK | VMX_EPT_EXECUTABLE_MASK | LEAF_MEMORY_TYPE |
-		VMX_EPT_ACCESS_BIT,
-	.write = VMX_EPT_WRITABLE_MASK | VMX_EPT_DIRTY_BIT,
+	.leaf = VMX_EPT_READABLE_MASK | LEAF_MEMORY_TYPE,
+	.huge = BIT_ULL(7),
+	.write = VMX_EPT_WRITABLE_MASK,
+	.exec = VMX_EPT_EXECUTABLE_MASK,
 };
 
 static DEFINE_IDA(vpids);
+
+void vmx_ept_setup(void)
+{
+	const struct vmx_capabilities *caps = vmx_capabilities();
+
+	/*
+	 * A CPU that keeps no accessed and dirty flags in EPT ignores the bits (SDM 3C 29.3.5), and
+	 * nobody could tell them from flags that were never set.
+	 */
+	if (caps->ept_accessed_dirty) {
+		ept_format.accessed = VMX_EPT_ACCESS_BIT;
+		ept_format.dirty = VMX_EPT_DIRTY_BIT;
+	}
+	/*
+	 * With this erratum, a guest that changes the size of a page while it executes from it
+	 * stops the machine. Small leaves are the way out that needs no code.
+	 */
+	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT))
+		return;
+	if (caps->ept_2m)
+		ept_format.max_leaf_level = 2;
+	if (caps->ept_2m && caps->ept_1g)
+		ept_format.max_leaf_level = 3;
+}
 
 const struct tdp_format *vmx_tdp_format(void)
 {

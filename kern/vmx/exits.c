@@ -10,6 +10,7 @@
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 
+#include "statistics.h"
 #include "vmx/vmx.h"
 
 #define EXIT_REASON_GETSEC 11	/* the kernel has no name for it */
@@ -209,6 +210,7 @@ static int handle_ept_violation(struct vcpu *vcpu)
 	if (exit->qualification & EPT_VIOLATION_ACC_INSTR)
 		flags |= DUNE_FAULT_EXEC;
 	ret = memory_fault(vcpu, exit->gpa, flags);
+	note_fault(vcpu->vm, exit->gpa, flags, ret);
 	if (ret == -ENOMEM)
 		return ret;
 	if (ret == -EINTR || ret == -ERESTARTSYS) {

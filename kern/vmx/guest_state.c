@@ -149,11 +149,14 @@ static void set_cr0(u64 cr0)
 	vmcs_write(CR0_READ_SHADOW, cr0);
 }
 
-/* VMXE must be set in the guest (SDM 3D A.8), and the guest must not see it. */
+/*
+ * VMXE must be set in the guest (SDM 3D A.8). MCE stays as the host has it: without it a machine
+ * check in guest mode shuts the processor down, before anybody is asked. The guest sees neither.
+ */
 static void set_cr4(struct vmx_vcpu *vmx, u64 cr4)
 {
 	vmx->cr4 = cr4;
-	vmcs_write(GUEST_CR4, cr4 | X86_CR4_VMXE);
+	vmcs_write(GUEST_CR4, cr4 | X86_CR4_VMXE | (native_read_cr4() & X86_CR4_MCE));
 	vmcs_write(CR4_READ_SHADOW, cr4);
 }
 

@@ -8,6 +8,7 @@
 #include <asm/special_insns.h>
 #include <asm/trapnr.h>
 
+#include "statistics.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
 
@@ -50,6 +51,7 @@ static int vmx_setup(void)
 	ret = vmx_capabilities_setup();
 	if (ret)
 		return ret;
+	vmx_ept_setup();
 	l1d_flush = needs_l1d_flush();
 	ret = vmx_cpu_setup();
 	if (ret)
@@ -222,6 +224,7 @@ static bool vmx_vcpu_enter(struct vcpu *vcpu, bool flush)
 	vmx_host_restore(vmx);
 	read_exit_fields(vmx, regs, failed);
 	vmx_vmcs_put();
+	note_exit(vcpu, failed ? ~0u : (u16)vmx->exit.reason, vmx->exit.qualification, vmx->exit.gpa);
 	forward_host_event(&vmx->exit);
 	return true;
 }

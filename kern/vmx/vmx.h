@@ -25,6 +25,7 @@ struct vmx_capabilities {
 	u32 revision;			/* of VMCS and VMXON regions */
 	u32 watchdog_ticks;		/* of the preemption timer, if pin has it */
 	bool ept_accessed_dirty;
+	bool ept_2m, ept_1g;		/* leaves of this size */
 };
 
 /*
@@ -121,6 +122,7 @@ void vmx_vmcs_return(struct vmx_vcpu *vmx);
 bool vmx_is_lease(struct file *file);
 
 /* ept.c */
+void vmx_ept_setup(void);
 const struct tdp_format *vmx_tdp_format(void);
 u64 vmx_eptp(u64 *root);
 int vmx_vpid_alloc(void);
