@@ -6,6 +6,8 @@
  *	hardware.c	CPUs entering and leaving SVM/VMX operation
  *	vm.c		the VM descriptor: life time, ioctls
  *	vcpu.c		the vCPU descriptor: the run loop
+ *	interrupt.c	pending interrupts, the doorbell
+ *	debug.c		debug registers, the guest's and the host's
  *	slots.c		which guest-physical addresses show which of the process's
  *	memory.c	second-level faults: the second-level table mirrors the process's
  *	notifier.c	invalidation and aging, as the kernel asks for them
@@ -24,6 +26,8 @@
 #ifndef DUNE_HYPERVISOR_H
 #define DUNE_HYPERVISOR_H
 
+#include <linux/atomic.h>
+#include <linux/bitmap.h>
 #include <linux/cpumask.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -36,6 +40,7 @@
 #define DUNE_MAX_SLOTS 32
 #define DUNE_MAX_VCPUS 1024
 #define DUNE_MAX_INVALIDATIONS 16	/* at once, listed by range */
+#define DUNE_VECTORS 256
 
 /*
  * How the hardware encodes an entry of the second-level table, and how deep the table is. A
@@ -131,10 +136,20 @@ struct vm {
 struct vcpu {
 	struct vm *vm;
 	struct dune_run *run;		/* one page, shared with user space */
-	struct mutex run_lock;
+
+	/* Any thread, any time: see interrupt.c. */
+	DECLARE_BITMAP(pending, DUNE_VECTORS);
+	int guest_cpu;			/* in, or about to enter, guest mode there; -1: is not */
+	atomic64_t kicks;
+
+	struct mutex run_lock;		/* protects everything below */
 	bool dead;			/* after a triple fault */
 	u64 tlb_generation;		/* of the last entry */
 	struct tdp_cache cache;
+	struct {
+		bool live;		/* the guest's MOV DR do not exit any more */
+		unsigned long address[4]; /* DR0-3 while the guest does not run; DR6, DR7: vendor */
+	} debug;
 	void *vendor;			/* struct svm_vcpu or vmx_vcpu */
 };
 
@@ -160,7 +175,28 @@ struct vendor_ops {
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 	void (*get_state)(struct vcpu *vcpu, struct dune_state *state);
 	int (*set_state)(struct vcpu *vcpu, const struct dune_state *state);
+	/*
+	 * Queues an exception for the next entry, in place of one that is queued already; an
+	 * interrupt that is goes back by interrupt_return().
+	 */
 	void (*inject)(struct vcpu *vcpu, const struct dune_event *event);
+	/*
+	 * Interrupts off. If the guest can take an external interrupt at the next entry
+	 * (run->regs.rflags has IF, no STI or MOV SS shadow, no other event queued), queues @vector
+	 * and returns true. False: it can't, nothing changed.
+	 *
+	 * When an exit cuts off the delivery of an interrupt, handle_exit() does not queue it
+	 * again but hands it to interrupt_return(), so that a higher one may go first. It calls
+	 * it before anything that looks at pending interrupts.
+	 */
+	bool (*inject_interrupt)(struct vcpu *vcpu, u8 vector);
+	/*
+	 * Interrupts off. @wanted: the guest exits as soon as it could take an interrupt (after
+	 * the event queued for this entry, if there is one), and handle_exit() counts that in
+	 * run->interrupt_windows. Called before every entry, so it costs nothing when nothing
+	 * changes; it may be called again, with another answer, before @enter.
+	 */
+	void (*interrupt_window)(struct vcpu *vcpu, bool wanted);
 	/*
 	 * Preemption off, interrupts on, right before @enter on the same CPU: the last chance to
 	 * interrupt another one. May be NULL.
@@ -169,9 +205,18 @@ struct vendor_ops {
 	/*
 	 * Interrupts off. @flush: drop every translation of this guest first. False: this CPU is
 	 * on its way down and has left SVM or VMX operation; nothing was done.
+	 *
+	 * The guest's DR0-3 are loaded if vcpu->debug.live, and host breakpoints are put back after
+	 * it returns: both by the caller. DR6 and DR7 of the guest are the vendor's to switch.
+	 * MOV DR exits until the guest uses it first: then handle_exit() calls
+	 * debug_registers_give(), lifts that intercept, and lets the instruction run again. #DB
+	 * exits always and is queued again with DR6 up to date and DR7.GD clear.
 	 */
 	bool (*enter)(struct vcpu *vcpu, bool flush);
-	/* 1: run on; 0: run->exit_reason is set, back to user space; -errno: the ioctl fails. */
+	/*
+	 * 1: run on; 0: run->exit_reason is set, back to user space; -errno: the ioctl fails. HLT
+	 * is stepped over, its shadow cleared, and the answer left to interrupt_halt().
+	 */
 	int (*handle_exit)(struct vcpu *vcpu);
 };
 
@@ -194,6 +239,20 @@ void vm_flush_tlb(struct vm *vm);
 
 /* vcpu.c */
 int vcpu_create_fd(struct vm *vm);
+
+/* interrupt.c */
+void interrupt_init(struct vcpu *vcpu);
+int interrupt_raise(struct vcpu *vcpu, unsigned long vector);
+void interrupt_enter_guest(struct vcpu *vcpu, int cpu);
+void interrupt_leave_guest(struct vcpu *vcpu);
+void interrupt_deliver(struct vcpu *vcpu);
+void interrupt_return(struct vcpu *vcpu, u8 vector);
+int interrupt_halt(struct vcpu *vcpu);
+
+/* debug.c */
+void debug_registers_give(struct vcpu *vcpu);
+void debug_registers_load(struct vcpu *vcpu);
+void debug_registers_restore(struct vcpu *vcpu);
 
 /* memory.c */
 int memory_init(struct vm *vm);

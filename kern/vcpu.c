@@ -59,7 +59,12 @@ static bool enter_guest(struct vcpu *vcpu)
 	vcpu->tlb_generation = generation;
 	trace_dune_entry(vcpu, flush);
 	predictors_enter(vm);
+	interrupt_enter_guest(vcpu, cpu);
+	interrupt_deliver(vcpu);
+	debug_registers_load(vcpu);
 	entered = vendor()->enter(vcpu, flush);
+	debug_registers_restore(vcpu);
+	interrupt_leave_guest(vcpu);
 	cpumask_clear_cpu(cpu, vm->guest_cpus);
 	local_irq_enable();		/* what made the guest exit is taken here */
 	put_cpu();
@@ -132,6 +137,8 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (current->mm != vcpu->vm->mm)
 		return -EIO;
+	if (cmd == DUNE_INTERRUPT)
+		return interrupt_raise(vcpu, arg);
 	/* Not a sleeping lock: two threads in one vCPU is a bug of the caller, not a queue. */
 	if (!mutex_trylock(&vcpu->run_lock))
 		return -EBUSY;
@@ -216,6 +223,7 @@ int vcpu_create_fd(struct vm *vm)
 	if (!vcpu->run)
 		goto free;
 	mutex_init(&vcpu->run_lock);
+	interrupt_init(vcpu);
 	vcpu->vm = vm;
 	ret = vendor()->vcpu_create(vcpu);
 	if (ret)

@@ -179,6 +179,8 @@ long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case DUNE_GET_INFO:
 		return get_info(vm, (void __user *)arg);
+	case DUNE_GET_VERSION:
+		return arg ? -EINVAL : DUNE_API_VERSION;
 	case DUNE_SET_SLOT:
 		return set_slot(vm, (const void __user *)arg);
 	case DUNE_GET_STATS:

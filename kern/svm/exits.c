@@ -7,7 +7,6 @@
  * none. The instructions we step over have one fixed encoding, or the exit itself says where the
  * next one starts.
  */
-#include <asm/mce.h>
 #include <asm/processor.h>
 
 #include "statistics.h"
@@ -15,6 +14,8 @@
 
 #define LENGTH_CPUID 2
 #define LENGTH_HLT   1
+
+#define DR7_GENERAL_DETECT BIT_ULL(13)
 
 #define NPF_WRITE BIT_ULL(1)	/* EXITINFO1 of a nested page fault (APM 2 15.25.6) */
 #define NPF_FETCH BIT_ULL(4)
@@ -29,59 +30,16 @@ static void step_over(struct vcpu *vcpu, u64 next_rip)
 	svm->vmcb->control.int_state &= ~SVM_INTERRUPT_SHADOW_MASK;
 }
 
-static void queue_exception(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code)
-{
-	struct vmcb_control_area *control = &((struct svm_vcpu *)vcpu->vendor)->vmcb->control;
-
-	control->event_inj = SVM_EVTINJ_VALID | SVM_EVTINJ_TYPE_EXEPT | vector;
-	control->event_inj_err = error_code;
-	if (has_error_code)
-		control->event_inj |= SVM_EVTINJ_VALID_ERR;
-}
-
-void svm_inject(struct vcpu *vcpu, const struct dune_event *event)
-{
-	struct svm_vcpu *svm = vcpu->vendor;
-
-	if (event->vector == PF_VECTOR)
-		svm->vmcb->save.cr2 = event->cr2;
-	queue_exception(vcpu, event->vector, event->has_error_code, event->error_code);
-}
-
 static int inject_gp(struct vcpu *vcpu)
 {
-	queue_exception(vcpu, GP_VECTOR, true, 0);
+	svm_queue_exception(vcpu, GP_VECTOR, true, 0);
 	return 1;
 }
 
 static int inject_ud(struct vcpu *vcpu)
 {
-	queue_exception(vcpu, UD_VECTOR, false, 0);
+	svm_queue_exception(vcpu, UD_VECTOR, false, 0);
 	return 1;
-}
-
-/*
- * The exit may have cut off the delivery of an event (its stack push faulted in the nested table,
- * say). The CPU reports it and forgets it; delivering it again is up to us (APM 2 15.7.2). INT n,
- * INT3 and INTO are left alone: RIP is still at the instruction, which simply runs again. The
- * latter two are reported as exceptions.
- */
-static void requeue_interrupted_event(struct vmcb_control_area *control)
-{
-	u32 event = control->exit_int_info;
-	u32 type = event & SVM_EXITINTINFO_TYPE_MASK;
-	u8 vector = event & SVM_EVTINJ_VEC_MASK;
-
-	control->event_inj = 0;
-	if (!(event & SVM_EXITINTINFO_VALID))
-		return;
-	if (type == SVM_EXITINTINFO_TYPE_SOFT)
-		return;
-	if (type == SVM_EXITINTINFO_TYPE_EXEPT && (vector == BP_VECTOR || vector == OF_VECTOR))
-		return;
-	/* EXITINTINFO and EVENTINJ share one layout. */
-	control->event_inj = event;
-	control->event_inj_err = control->exit_int_info_err;
 }
 
 static int handle_cpuid(struct vcpu *vcpu)
@@ -97,8 +55,7 @@ static int handle_cpuid(struct vcpu *vcpu)
 static int handle_hlt(struct vcpu *vcpu)
 {
 	step_over(vcpu, vcpu->run->regs.rip + LENGTH_HLT);
-	vcpu->run->exit_reason = DUNE_EXIT_HLT;
-	return 0;
+	return interrupt_halt(vcpu);
 }
 
 static int handle_io(struct vcpu *vcpu)
@@ -161,11 +118,12 @@ static int report_hardware_exit(struct vcpu *vcpu, enum dune_exit reason)
 
 int svm_handle_exit(struct vcpu *vcpu)
 {
-	struct vmcb_control_area *control = &((struct svm_vcpu *)vcpu->vendor)->vmcb->control;
+	struct vmcb *vmcb = ((struct svm_vcpu *)vcpu->vendor)->vmcb;
+	struct vmcb_control_area *control = &vmcb->control;
 
 	if (control->exit_code == (u32)SVM_EXIT_ERR)
 		return report_hardware_exit(vcpu, DUNE_EXIT_FAIL_ENTRY);
-	requeue_interrupted_event(control);
+	svm_requeue_interrupted_event(vcpu);
 
 	switch (control->exit_code) {
 	case SVM_EXIT_INTR:
@@ -186,17 +144,25 @@ int svm_handle_exit(struct vcpu *vcpu)
 		vcpu->dead = true;	/* the VMCB is undefined now (APM 2 15.14.3) */
 		return report_hardware_exit(vcpu, DUNE_EXIT_SHUTDOWN);
 	case SVM_EXIT_EXCP_BASE + DB_VECTOR:
-		queue_exception(vcpu, DB_VECTOR, false, 0);
+		/* Its delivery would have done this; DR6 is up to date (APM 2 15.12.2). */
+		vmcb->save.dr7 &= ~DR7_GENERAL_DETECT;
+		svm_queue_exception(vcpu, DB_VECTOR, false, 0);
 		return 1;
 	case SVM_EXIT_EXCP_BASE + AC_VECTOR:
-		queue_exception(vcpu, AC_VECTOR, true, 0);
+		svm_queue_exception(vcpu, AC_VECTOR, true, 0);
 		return 1;
+	case SVM_EXIT_VINTR:
+		vcpu->run->interrupt_windows++;
+		return 1;
+	case SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR7:
+		debug_registers_give(vcpu);
+		svm_allow_debug_registers(vmcb);
+		return 1;	/* the instruction runs again, for good now */
 	case SVM_EXIT_MSR:
 	case SVM_EXIT_WRITE_CR0:
 	case SVM_EXIT_WRITE_CR4:
 	case SVM_EXIT_READ_CR8:
 	case SVM_EXIT_WRITE_CR8:
-	case SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR7:
 	case SVM_EXIT_RDPMC:
 	case SVM_EXIT_INVD:
 	case SVM_EXIT_WBINVD:

@@ -175,6 +175,15 @@ static void set_intercepts(struct vmcb *vmcb)
 		intercept(vmcb, bit);
 }
 
+/* From now on the guest's debug registers are loaded while it runs: see debug.c. */
+void svm_allow_debug_registers(struct vmcb *vmcb)
+{
+	unsigned int bit;
+
+	for (bit = INTERCEPT_DR0_READ; bit <= INTERCEPT_DR7_WRITE; bit++)
+		__clear_bit(bit, (unsigned long *)vmcb->control.intercepts);
+}
+
 /* CR4 bits a guest may own: those that only change what its own instructions do. */
 static u64 guest_cr4_allowed(void)
 {
@@ -352,9 +361,6 @@ static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 	regs->rsp = save->rsp;
 	regs->rip = save->rip;
 	regs->rflags = save->rflags;
-	/* #VMEXIT leaves DR7 at its reset value, and breakpoints of perf and gdb with it. */
-	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
 	note_exit(vcpu, control->exit_code, control->exit_info_1, control->exit_info_2);
 
 	if (control->exit_code == (u32)SVM_EXIT_ERR) {
@@ -380,6 +386,8 @@ const struct vendor_ops svm_ops = {
 	.get_state = svm_get_state,
 	.set_state = svm_set_state,
 	.inject = svm_inject,
+	.inject_interrupt = svm_inject_interrupt,
+	.interrupt_window = svm_interrupt_window,
 	.enter = svm_vcpu_enter,
 	.handle_exit = svm_handle_exit,
 };

@@ -16,6 +16,9 @@ struct svm_vcpu {
 	u64 asid_generation;
 };
 
+/* svm.c */
+void svm_allow_debug_registers(struct vmcb *vmcb);
+
 /* cpu.c: a physical CPU in SVM operation */
 int svm_cpu_enable(bool leased);
 void svm_cpu_disable(void);
@@ -31,7 +34,13 @@ void svm_cpu_forget(struct svm_vcpu *svm);
 
 /* exits.c */
 int svm_handle_exit(struct vcpu *vcpu);
+
+/* events.c: what the guest's IDT gets to see */
 void svm_inject(struct vcpu *vcpu, const struct dune_event *event);
+bool svm_inject_interrupt(struct vcpu *vcpu, u8 vector);
+void svm_interrupt_window(struct vcpu *vcpu, bool wanted);
+void svm_queue_exception(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code);
+void svm_requeue_interrupted_event(struct vcpu *vcpu);
 
 /*
  * enter.S: one world switch. Interrupts off; on return they are off again, all host state is

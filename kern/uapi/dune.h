@@ -9,6 +9,7 @@
  *	  DUNE_CREATE_VCPU	a file descriptor per thread
  *	    mmap()		struct dune_run, shared between kernel, process and nobody else
  *	    DUNE_RUN		run the guest until something only the process can handle
+ *	    DUNE_INTERRUPT	the doorbell: any thread raises an interrupt in that vCPU
  *
  * A virtual machine belongs to one address space for ever: every ioctl from another one (a forked
  * child that inherited the descriptor) fails with EIO. All structures are fixed-size, padded by
@@ -22,7 +23,7 @@
 #include <linux/types.h>
 
 /* Grows with every incompatible change; libdbos refuses a module with another one. */
-#define DUNE_API_VERSION 1
+#define DUNE_API_VERSION 2
 
 enum dune_vendor {
 	DUNE_VENDOR_SVM = 1,
@@ -39,7 +40,12 @@ struct dune_info {
 	__u32 run_size;		/* length to mmap() of a vCPU descriptor */
 	__u32 flags;		/* DUNE_INFO_* */
 	__u32 pad;
-	__u64 reserved[3];
+	/*
+	 * Ways round a world switch that are in use: 0, for there is none. A doorbell always kicks
+	 * its target out of guest mode. Posted interrupts and AVIC will have a bit each here.
+	 */
+	__u64 fast_paths;
+	__u64 reserved[2];
 };
 
 /*
@@ -110,11 +116,33 @@ struct dune_state {
 	__u64 reserved[4];
 };
 
+/*
+ * DUNE_INTERRUPT, the doorbell: raises interrupt @vector (32..255, the argument itself) in a vCPU.
+ * Any thread of the process, at any time, whether the vCPU runs, is in the host or was never
+ * entered; it does not wait and is not refused while another thread is in DUNE_RUN.
+ *
+ * The vCPU takes a pending interrupt as soon as its RFLAGS.IF is set and it is in no interrupt
+ * shadow: the highest vector first, one at a time, through its IDT. There is no APIC. An interrupt
+ * is acknowledged by being delivered, so no EOI is due, the same vector can be pending again while
+ * its handler runs, and what holds others off is RFLAGS.IF alone: an interrupt gate clears it, STI
+ * or IRET lets the next one in, of any vector. Raising a vector that is pending already changes
+ * nothing. If its delivery is cut off (DUNE_EXIT_MEMORY_FAULT on the IDT or the stack) it is
+ * pending again.
+ *
+ * A vCPU in guest mode is kicked out of it by an IPI. A thread that is not in DUNE_RUN is not
+ * woken: a process that sleeps at DUNE_EXIT_HLT wakes itself.
+ *
+ * Other state of a vCPU that is the guest's alone: DR0-3, DR6 and DR7 (MOV DR just works; a
+ * breakpoint sees the guest only). The time-stamp counter is the host's, unshifted, and with it
+ * TSC_AUX, which RDTSCP reads where the CPU has it; writing either MSR is #GP.
+ */
+
 enum dune_exit {
 	/* A signal, a reschedule or lazily kept FPU state wants the thread: just RUN again. */
 	DUNE_EXIT_INTERRUPTED = 0,
 	/* IN or OUT, already stepped over; the process reads or writes regs.rax. */
 	DUNE_EXIT_IO = 1,
+	/* HLT, stepped over, and no interrupt pending that ends it. */
 	DUNE_EXIT_HLT = 2,
 	/* No slot there, or the process may not access its own memory in that way. */
 	DUNE_EXIT_MEMORY_FAULT = 3,
@@ -129,7 +157,10 @@ enum dune_exit {
 #define DUNE_FAULT_WRITE (1u << 0)
 #define DUNE_FAULT_EXEC	 (1u << 1)
 
-/* An exception (vector 0..31, not NMI) to deliver at the next entry; cleared when taken. */
+/*
+ * An exception (vector 0..31, not NMI) to deliver at the next entry; cleared when taken. It goes
+ * before an interrupt, and replaces an exception whose delivery was cut off by the last exit.
+ */
 struct dune_event {
 	__u8 valid;
 	__u8 vector;
@@ -175,7 +206,10 @@ struct dune_run {
 	__u64 entries;		/* world switches into the guest */
 	__u64 faults;		/* second-level faults resolved in the kernel */
 	__u64 tlb_flushes;	/* whole-ASID/VPID flushes asked of the CPU at an entry */
-	__u64 reserved[5];
+	__u64 interrupts;	/* delivered */
+	__u64 interrupt_windows; /* exits because the guest could take an interrupt at last */
+	__u64 kicks;		/* IPIs that doorbells sent to get this vCPU out of guest mode */
+	__u64 reserved[2];
 };
 
 #define DUNE_IOCTL_TYPE	 0xdb
@@ -184,6 +218,8 @@ struct dune_run {
 #define DUNE_GET_INFO	 _IOR(DUNE_IOCTL_TYPE, 0x00, struct dune_info)
 #define DUNE_SET_SLOT	 _IOW(DUNE_IOCTL_TYPE, 0x01, struct dune_slot)
 #define DUNE_CREATE_VCPU _IO(DUNE_IOCTL_TYPE, 0x02)	/* argument 0; returns a descriptor */
+/* Argument 0; returns DUNE_API_VERSION. The one request that stays as it is in every version. */
+#define DUNE_GET_VERSION _IO(DUNE_IOCTL_TYPE, 0x03)
 #define DUNE_GET_STATS	 _IOR(DUNE_IOCTL_TYPE, 0x04, struct dune_stats)
 /*
  * The argument is the descriptor of a virtual machine of KVM's (KVM_CREATE_VM), which may be empty.
@@ -193,10 +229,11 @@ struct dune_run {
  */
 #define DUNE_LEASE_KVM	 _IO(DUNE_IOCTL_TYPE, 0x05)
 
-/* On a vCPU descriptor. One thread at a time: a second one gets EBUSY. */
+/* On a vCPU descriptor. One thread at a time: a second one gets EBUSY, except from the doorbell. */
 #define DUNE_RUN	 _IO(DUNE_IOCTL_TYPE, 0x10)
 #define DUNE_GET_STATE	 _IOR(DUNE_IOCTL_TYPE, 0x11, struct dune_state)
 #define DUNE_SET_STATE	 _IOW(DUNE_IOCTL_TYPE, 0x12, struct dune_state)
+#define DUNE_INTERRUPT	 _IO(DUNE_IOCTL_TYPE, 0x13)	/* argument: the vector */
 
 #if defined(__KERNEL__) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L)
 #define DUNE_ASSERT_SIZE(type, size) \
