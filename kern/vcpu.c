@@ -17,6 +17,7 @@
 #include <linux/thread_info.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+#include <asm/trapnr.h>
 
 #include "statistics.h"
 
@@ -73,6 +74,25 @@ static bool enter_guest(struct vcpu *vcpu)
 	return entered;
 }
 
+/*
+ * Exceptions that 64-bit code can raise, and those of them with an error code. CPUs refuse to inject
+ * others, or these with the wrong shape (APM 2 15.20, SDM 3C 26.2.1.3), and then the whole state.
+ */
+#define EXCEPTIONS                                                                             	(BIT(X86_TRAP_DE) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_BP) | BIT(X86_TRAP_UD) |            	 BIT(X86_TRAP_NM) | BIT(X86_TRAP_MF) | BIT(X86_TRAP_MC) | BIT(X86_TRAP_XF) |            	 EXCEPTIONS_WITH_ERROR_CODE)
+#define EXCEPTIONS_WITH_ERROR_CODE                                                             	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) |            	 BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC))
+#define ERROR_CODE_BITS 15
+
+static bool event_valid(const struct dune_event *event)
+{
+	if (event->valid != 1 || event->pad || event->vector > 31)
+		return false;
+	if (!(EXCEPTIONS & BIT(event->vector)))
+		return false;
+	if (event->has_error_code != !!(EXCEPTIONS_WITH_ERROR_CODE & BIT(event->vector)))
+		return false;
+	return !(event->error_code >> (event->has_error_code ? ERROR_CODE_BITS : 0));
+}
+
 static int take_injection(struct vcpu *vcpu)
 {
 	struct dune_event event;
@@ -82,9 +102,7 @@ static int take_injection(struct vcpu *vcpu)
 	barrier();
 	if (!event.valid)
 		return 0;
-	/* 2 is NMI; 0..31 are the exceptions. */
-	if (event.vector > 31 || event.vector == 2 || event.pad || event.valid > 1 ||
-	    event.has_error_code > 1)
+	if (!event_valid(&event))
 		return -EINVAL;
 	vcpu->run->inject.valid = 0;
 	note_injection(vcpu->vm, &event);
@@ -111,13 +129,39 @@ static long vcpu_run(struct vcpu *vcpu)
 	return ret;
 }
 
+static bool is_canonical(u64 address)
+{
+	return (u64)((s64)(address << 16) >> 16) == address;	/* 48 bits: there is no CR4.LA57 */
+}
+
+/*
+ * What every vendor wants of a guest's state, so that none finds out at the entry (SDM 3C 26.3.1 is
+ * the stricter one). Control registers are up to the vendor.
+ */
+static bool state_valid(const struct dune_state *state)
+{
+	if (state->pad0 || state->pad1 || memchr_inv(state->reserved, 0, sizeof(state->reserved)))
+		return false;
+	if (!is_canonical(state->fs_base) || !is_canonical(state->gs_base) ||
+	    !is_canonical(state->kernel_gs_base) || !is_canonical(state->lstar) ||
+	    !is_canonical(state->gdt_base) || !is_canonical(state->idt_base) ||
+	    !is_canonical(state->tss_base))
+		return false;
+	if ((state->gdt_limit | state->idt_limit | state->tss_limit) > 0xffff)
+		return false;
+	/* In the GDT, at CPL 0. */
+	if ((state->cs | state->ss | state->tss_selector) & 7)
+		return false;
+	return true;
+}
+
 static long set_state(struct vcpu *vcpu, const void __user *user)
 {
 	struct dune_state state;
 
 	if (copy_from_user(&state, user, sizeof(state)))
 		return -EFAULT;
-	if (state.pad0 || state.pad1 || memchr_inv(state.reserved, 0, sizeof(state.reserved)))
+	if (!state_valid(&state))
 		return -EINVAL;
 	return vendor()->set_state(vcpu, &state);
 }

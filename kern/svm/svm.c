@@ -222,6 +222,7 @@ static void reset_state(struct vmcb *vmcb)
 	save->ss = flat_segment(0, VMCB_ATTRIB_DATA);
 	save->cs = flat_segment(0, VMCB_ATTRIB_CODE);
 	save->tr = flat_segment(0, VMCB_ATTRIB_TSS);
+	save->tr.limit = 0xffff;	/* what DUNE_SET_STATE takes back */
 	save->cr0 = GUEST_CR0;
 	save->cr4 = guest_cr4_allowed() | host_cr4();
 	save->efer = GUEST_EFER | EFER_SVME;

@@ -102,7 +102,9 @@ struct dune_regs {
 /*
  * DUNE_GET_STATE, DUNE_SET_STATE: what a vCPU has beyond its general registers. A new vCPU is in
  * 64-bit mode at CPL 0 with flat segments and a CR4 made of what the host enables for processes;
- * get the state, change what is yours, set it. Bits outside of what a guest may own are EINVAL.
+ * get the state, change what is yours, set it. Bits outside of what a guest may own are EINVAL, as
+ * are addresses that are not canonical in 48 bits, limits above 0xffff, and selectors that are not
+ * in the GDT at CPL 0.
  */
 struct dune_state {
 	__u64 cr0, cr3, cr4, efer;
@@ -158,8 +160,10 @@ enum dune_exit {
 #define DUNE_FAULT_EXEC	 (1u << 1)
 
 /*
- * An exception (vector 0..31, not NMI) to deliver at the next entry; cleared when taken. It goes
- * before an interrupt, and replaces an exception whose delivery was cut off by the last exit.
+ * An exception to deliver at the next entry; cleared when taken. It goes before an interrupt, and
+ * replaces an exception whose delivery was cut off by the last exit. Vectors are those that 64-bit
+ * code can raise: 0, 1, 3, 6, 7, 16, 18, 19, and with an error code of 15 bits, which these and
+ * only these must have, 8, 10 to 14 and 17. All else is EINVAL.
  */
 struct dune_event {
 	__u8 valid;
