@@ -71,6 +71,7 @@ static bool enter_guest(struct vcpu *vcpu)
 	put_cpu();
 	vcpu->run->tlb_flushes += entered && flush;
 	vcpu->run->entries += entered;
+	vcpu->run->kicks = atomic64_read(&vcpu->kicks);
 	return entered;
 }
 

@@ -152,11 +152,12 @@ static inline uint64_t *guest_u64(const struct machine *machine, uint64_t addres
 void expect_one_trap(const char *code, const char *end, const char *at, unsigned int vector,
 		     uint64_t error_code);
 
-/* A fault of QEMU's TCG that a case can't live with. */
+/* Faults of QEMU's TCG (7.2), and those of them that a case can't live with. */
+bool is_tcg(void);
 void skip_on_tcg(const char *reason);
 
 /* Time as cases measure it: nanoseconds since some start. */
 uint64_t now_ns(void);
-#define MS 1000000ull
+#define MS 1000000ul
 
 #endif /* CONFORMANCE_H */

@@ -45,12 +45,17 @@ const char *exit_name(enum dune_exit reason)
 	return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "of no name";
 }
 
-void skip_on_tcg(const char *reason)
+bool is_tcg(void)
 {
 	unsigned int eax, regs[3];
 
 	__cpuid(0x40000000, eax, regs[0], regs[1], regs[2]);
-	if (memcmp(regs, "TCGTCGTCGTCG", sizeof(regs)) == 0)
+	return memcmp(regs, "TCGTCGTCGTCG", sizeof(regs)) == 0;
+}
+
+void skip_on_tcg(const char *reason)
+{
+	if (is_tcg())
 		skip("QEMU's TCG: %s", reason);
 }
 
@@ -77,7 +82,8 @@ void machine_set_ist(struct machine *machine, unsigned int vector, unsigned int 
 
 void machine_clear_gate(struct machine *machine, unsigned int vector)
 {
-	*gate_of(machine, vector) = (struct gate){ 0 };
+	/* Not present: of type 0 it would be #GP before #NP. */
+	gate_of(machine, vector)->type &= ~0x80;
 }
 
 uint64_t *machine_pte(struct machine *machine, uint64_t address)
