@@ -76,11 +76,17 @@ static bool enter_guest(struct vcpu *vcpu)
 }
 
 /*
- * Exceptions that 64-bit code can raise, and those of them with an error code. CPUs refuse to inject
- * others, or these with the wrong shape (APM 2 15.20, SDM 3C 26.2.1.3), and then the whole state.
+ * Exceptions that 64-bit code can raise, and those of them with an error code. CPUs refuse to
+ * inject others, or these with the wrong shape (APM 2 15.20, SDM 3C 26.2.1.3), and then the state.
  */
-#define EXCEPTIONS                                                                             	(BIT(X86_TRAP_DE) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_BP) | BIT(X86_TRAP_UD) |            	 BIT(X86_TRAP_NM) | BIT(X86_TRAP_MF) | BIT(X86_TRAP_MC) | BIT(X86_TRAP_XF) |            	 EXCEPTIONS_WITH_ERROR_CODE)
-#define EXCEPTIONS_WITH_ERROR_CODE                                                             	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) |            	 BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC))
+#define EXCEPTIONS_WITH_ERROR_CODE						\
+	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) |		\
+	 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) |		\
+	 BIT(X86_TRAP_AC))
+#define EXCEPTIONS								\
+	(BIT(X86_TRAP_DE) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_BP) |		\
+	 BIT(X86_TRAP_UD) | BIT(X86_TRAP_NM) | BIT(X86_TRAP_MF) |		\
+	 BIT(X86_TRAP_MC) | BIT(X86_TRAP_XF) | EXCEPTIONS_WITH_ERROR_CODE)
 #define ERROR_CODE_BITS 15
 
 static bool event_valid(const struct dune_event *event)

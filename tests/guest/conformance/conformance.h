@@ -16,8 +16,8 @@
  *	}
  *
  * A case runs in a process of its own, with a time limit; main.c prints one line for it: its name
- * and "ok", "skipped: ..." or what was wrong. The lab's suite finds the names by the macros that end
- * in CASE, at the beginning of a line.
+ * and "ok", "skipped: ..." or what was wrong. The lab's suite finds the names by the macros that
+ * end in CASE, at the beginning of a line.
  */
 #ifndef CONFORMANCE_H
 #define CONFORMANCE_H

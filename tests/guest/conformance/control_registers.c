@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Reserved and forbidden bits: of control registers, by either way in, and of page-table entries. */
+/* Reserved and forbidden bits: of control registers, by either way in, and of page tables. */
 #include <errno.h>
 #include <sys/ioctl.h>
 
@@ -44,7 +44,8 @@ CASE(state_cr4_bits)
 		/* A new vCPU has all that it may have; PAE is not to be had without. */
 		if (state.cr4 & flag) {
 			state.cr4 &= ~flag;
-			check(accepted(&machine, &state) == (flag != CR4_PAE), "bit %d cleared", bit);
+			check(accepted(&machine, &state) == (flag != CR4_PAE), "bit %d cleared",
+			      bit);
 			state.cr4 |= flag;
 			machine_set_state(&machine, &state);
 		} else {
@@ -88,7 +89,7 @@ CASE(state_cr3_bits)
 	}
 }
 
-/* What an entry would trip over is refused before: addresses, limits, selectors, reserved fields. */
+/* What an entry would trip over is refused before: addresses, limits, selectors. */
 CASE(state_invalid_fields)
 {
 	struct machine machine;

@@ -134,7 +134,8 @@ CASE(debug_write_watchpoint)
 	machine_create(&machine);
 	load(&machine, watch_write);
 	trap = expect_trap(&machine, DB, 0);
-	check(trap->rip == GUEST_CODE + (watch_write_end - watch_write) - 2, "RIP 0x%lx", trap->rip);
+	check(trap->rip == GUEST_CODE + (watch_write_end - watch_write) - 2, "RIP 0x%lx",
+	      trap->rip);
 	expect_status(&machine, DR6_FIXED | DR6_B0, 0xd0000 | DR7_FIXED | DR7_L0);
 }
 

@@ -170,7 +170,8 @@ CASE(doorbell_kicks)
 		before = guest_read(&machine, GUEST_DATA);
 	}
 	stop(&machine, target);
-	check(machine.run->kicks > 0 && machine.run->kicks <= 100, "%llu kicks", machine.run->kicks);
+	check(machine.run->kicks > 0 && machine.run->kicks <= 100, "%llu kicks",
+	      machine.run->kicks);
 	fprintf(stderr, "%llu kicks for 100 interrupts", machine.run->kicks);
 }
 

@@ -14,7 +14,8 @@ TRAP_CASE(exception_not_present, "mov $0x38, %eax", "mov %eax, %ds", NP, 0x38)
 TRAP_CASE(exception_protection, "mov $1, %eax; shl $63, %rax", "mov (%rax), %rax", GP, 0)
 TRAP_CASE(exception_protection_selector, "mov $0x80, %eax", "mov %eax, %ds", GP, 0x80)
 TRAP_CASE(exception_page, "xor %eax, %eax", "mov (%rax), %rax", PF, 0)
-TRAP_CASE(exception_floating, "fninit; pushq $0x37b; fldcw (%rsp); fld1; fldz; fdivrp", "fwait", MF, 0)
+TRAP_CASE(exception_floating, "fninit; pushq $0x37b; fldcw (%rsp); fld1; fldz; fdivrp", "fwait",
+	  MF, 0)
 
 GUEST(through_rbp, "mov $1, %ebp; shl $63, %rbp; mov (%rbp), %rax; hlt");
 
@@ -104,7 +105,8 @@ CASE(exception_injected_all)
 
 	machine_create(&machine);
 	for (unsigned int vector = 0; vector < 256; vector++) {
-		uint32_t error_code = has_error_code(vector) && vector != DF && vector != AC ? 0x18 : 0;
+		bool is_selector = has_error_code(vector) && vector != DF && vector != AC;
+		uint32_t error_code = is_selector ? 0x18 : 0;
 		struct trap *trap;
 
 		load(&machine, read_cr2);

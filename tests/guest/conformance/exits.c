@@ -41,7 +41,8 @@ CASE(exit_interrupted)
 
 GUEST(out_in, "mov $0x11223344, %eax; mov $0xfedc, %dx\n"
 	      "out %al, $0x80; out %ax, $0x81; out %eax, $0x82; out %al, (%dx); out %ax, (%dx)\n"
-	      "mov $0xffff, %dx; out %eax, (%dx); in $0x83, %al; in (%dx), %ax; in (%dx), %eax; hlt");
+	      "mov $0xffff, %dx; out %eax, (%dx)\n"
+	      "in $0x83, %al; in (%dx), %ax; in (%dx), %eax; hlt");
 
 static void expect_io(struct machine *machine, unsigned int port, unsigned int size, bool is_write)
 {
@@ -49,7 +50,8 @@ static void expect_io(struct machine *machine, unsigned int port, unsigned int s
 
 	expect_exit(machine, DUNE_EXIT_IO);
 	check(run->io.port == port && run->io.size == size && run->io.is_write == is_write,
-	      "port 0x%x, size %u, %s", run->io.port, run->io.size, run->io.is_write ? "OUT" : "IN");
+	      "port 0x%x, size %u, %s", run->io.port, run->io.size,
+	      run->io.is_write ? "OUT" : "IN");
 }
 
 CASE(exit_io)
@@ -160,7 +162,7 @@ CASE(exit_shutdown)
 	check(ioctl(machine.vcpu, DUNE_RUN, 0) == -1 && errno == EIO, "it runs again");
 }
 
-/* A state that set_state can't judge. The CPU refuses it, or runs into an exception: both are fine. */
+/* What set_state can't judge. The CPU refuses it, or runs into an exception: both are fine. */
 CASE(exit_fail_entry)
 {
 	struct machine machine;

@@ -82,6 +82,7 @@ static void *move(void *arg)
 
 	check(sched_getaffinity(0, sizeof(allowed), &allowed) == 0, "sched_getaffinity");
 	while (moves < MOVES) {
+		const uint64_t *count = guest_u64(mover->machine, COUNT);
 		uint64_t before;
 
 		cpu = (cpu + 1) % CPU_SETSIZE;
@@ -92,8 +93,8 @@ static void *move(void *arg)
 		check(pthread_setaffinity_np(mover->victim, sizeof(one), &one) == 0, "no CPU %d",
 		      cpu);
 		moves++;
-		before = __atomic_load_n(guest_u64(mover->machine, COUNT), __ATOMIC_ACQUIRE);
-		while (__atomic_load_n(guest_u64(mover->machine, COUNT), __ATOMIC_ACQUIRE) == before)
+		before = __atomic_load_n(count, __ATOMIC_ACQUIRE);
+		while (__atomic_load_n(count, __ATOMIC_ACQUIRE) == before)
 			sched_yield();
 	}
 	__atomic_store_n(guest_u64(mover->machine, STOP), 1, __ATOMIC_RELEASE);

@@ -23,8 +23,8 @@ CASE(interrupt_before_first_entry)
 	check(trap->rip == GUEST_CODE, "after instructions: RIP 0x%lx", trap->rip);
 	check(trap->rflags & RFLAGS_IF, "RFLAGS 0x%lx", trap->rflags);
 	check(!(machine.run->regs.rflags & RFLAGS_IF), "the gate left interrupts on");
-	check(machine.run->kicks == 0 && machine.run->interrupts == 1, "%llu kicks, %llu interrupts",
-	      machine.run->kicks, machine.run->interrupts);
+	check(machine.run->kicks == 0 && machine.run->interrupts == 1,
+	      "%llu kicks, %llu interrupts", machine.run->kicks, machine.run->interrupts);
 	expect_exit(&machine, DUNE_EXIT_HLT);
 	check(machine.run->interrupts == 1, "%llu interrupts", machine.run->interrupts);
 }

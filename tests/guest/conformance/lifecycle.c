@@ -83,7 +83,8 @@ CASE(kill_within_100_ms)
 		int status;
 
 		kill(pid, SIGKILL);
-		check(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status), "status 0x%x", status);
+		check(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status), "status 0x%x",
+		      status);
 		took = now_ns() - begun;
 		slowest = took > slowest ? took : slowest;
 	}
