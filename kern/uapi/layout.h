@@ -20,7 +20,10 @@ DUNE_AT(dune_info, gpa_bits, 8);
 DUNE_AT(dune_info, max_slots, 12);
 DUNE_AT(dune_info, max_vcpus, 16);
 DUNE_AT(dune_info, run_size, 20);
-DUNE_AT(dune_info, reserved, 24);
+DUNE_AT(dune_info, flags, 24);
+DUNE_AT(dune_info, pad, 28);
+DUNE_AT(dune_info, fast_paths, 32);
+DUNE_AT(dune_info, reserved, 40);
 DUNE_IS(sizeof(struct dune_info), 56);
 
 DUNE_AT(dune_slot, slot, 0);
@@ -30,6 +33,18 @@ DUNE_AT(dune_slot, size, 16);
 DUNE_AT(dune_slot, hva, 24);
 DUNE_AT(dune_slot, reserved, 32);
 DUNE_IS(sizeof(struct dune_slot), 48);
+
+DUNE_AT(dune_stats, tables, 0);
+DUNE_AT(dune_stats, leaves, 8);
+DUNE_AT(dune_stats, invalidations, 32);
+DUNE_AT(dune_stats, retries, 40);
+DUNE_AT(dune_stats, zapped, 48);
+DUNE_AT(dune_stats, collapsed, 56);
+DUNE_AT(dune_stats, dirtied, 64);
+DUNE_AT(dune_stats, aged, 72);
+DUNE_AT(dune_stats, reclaimed, 80);
+DUNE_AT(dune_stats, reserved, 88);
+DUNE_IS(sizeof(struct dune_stats), 128);
 
 DUNE_AT(dune_regs, rax, 0);
 DUNE_AT(dune_regs, rbx, 8);
@@ -103,15 +118,22 @@ DUNE_AT(dune_run, space, 176);
 DUNE_AT(dune_run, entries, 240);
 DUNE_AT(dune_run, faults, 248);
 DUNE_AT(dune_run, tlb_flushes, 256);
-DUNE_AT(dune_run, reserved, 264);
+DUNE_AT(dune_run, interrupts, 264);
+DUNE_AT(dune_run, interrupt_windows, 272);
+DUNE_AT(dune_run, kicks, 280);
+DUNE_AT(dune_run, reserved, 288);
 DUNE_IS(sizeof(struct dune_run), 304);
 
 DUNE_IS(DUNE_GET_INFO, 0x8038db00);
 DUNE_IS(DUNE_SET_SLOT, 0x4030db01);
 DUNE_IS(DUNE_CREATE_VCPU, 0x0000db02);
+DUNE_IS(DUNE_GET_VERSION, 0x0000db03);
+DUNE_IS(DUNE_GET_STATS, 0x8080db04);
+DUNE_IS(DUNE_LEASE_KVM, 0x0000db05);
 DUNE_IS(DUNE_RUN, 0x0000db10);
 DUNE_IS(DUNE_GET_STATE, 0x80a0db11);
 DUNE_IS(DUNE_SET_STATE, 0x40a0db12);
+DUNE_IS(DUNE_INTERRUPT, 0x0000db13);
 
 #undef DUNE_AT
 #undef DUNE_IS

@@ -62,6 +62,11 @@ static const struct feature primary_required[] = {
 	{ CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, "secondary controls" },
 };
 
+/* Switched on for some entries only. */
+static const struct feature primary_at_times[] = {
+	{ CPU_BASED_INTR_WINDOW_EXITING, "interrupt-window exiting" },
+};
+
 /* Without nested paging these had to exit, and the first processors could not do otherwise. */
 static const struct feature primary_avoidable[] = {
 	{ CPU_BASED_CR3_LOAD_EXITING, "running without CR3-load exiting" },
@@ -77,6 +82,7 @@ static const struct feature secondary_required[] = {
 
 static const struct feature exit_required[] = {
 	{ VM_EXIT_HOST_ADDR_SPACE_SIZE, "64-bit host" },
+	{ VM_EXIT_SAVE_DEBUG_CONTROLS, "saving debug controls at exits" },
 	{ VM_EXIT_LOAD_IA32_PAT, "loading PAT at exits" },
 	{ VM_EXIT_LOAD_IA32_EFER, "loading EFER at exits" },
 };
@@ -161,6 +167,7 @@ static void read_capabilities(struct vmx_capabilities *caps, struct missing *mis
 {
 	static const struct feature_list pin = FEATURES(pin_required);
 	static const struct feature_list primary = FEATURES(primary_required);
+	static const struct feature_list at_times = FEATURES(primary_at_times);
 	static const struct feature_list avoidable = FEATURES(primary_avoidable);
 	static const struct feature_list secondary = FEATURES(secondary_required);
 	static const struct feature_list exit = FEATURES(exit_required);
@@ -181,6 +188,7 @@ static void read_capabilities(struct vmx_capabilities *caps, struct missing *mis
 	caps->watchdog_ticks = (u64)tsc_khz * WATCHDOG_MS >>
 			       vmx_misc_preemption_timer_rate(read_msr_or_0(MSR_IA32_VMX_MISC));
 	caps->primary = controls(MSR_IA32_VMX_PROCBASED_CTLS + shift, primary, 0, missing);
+	require(at_times, read_msr_or_0(MSR_IA32_VMX_PROCBASED_CTLS + shift) >> 32, missing);
 	require(avoidable, ~caps->primary, missing);
 	if (caps->primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
 		caps->secondary = controls(MSR_IA32_VMX_PROCBASED_CTLS2, secondary,

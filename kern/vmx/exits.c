@@ -28,58 +28,19 @@ static void step_over(struct vcpu *vcpu)
 
 	vcpu->run->regs.rip += vmx->exit.length;
 	vmx->stepped_over = true;
-}
-
-static void queue_exception(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code)
-{
-	struct vmx_vcpu *vmx = vcpu->vendor;
-
-	vmx->event = INTR_INFO_VALID_MASK | INTR_TYPE_HARD_EXCEPTION | vector;
-	vmx->event_error = error_code;
-	if (has_error_code)
-		vmx->event |= INTR_INFO_DELIVER_CODE_MASK;
-}
-
-void vmx_inject(struct vcpu *vcpu, const struct dune_event *event)
-{
-	struct vmx_vcpu *vmx = vcpu->vendor;
-
-	if (event->vector == X86_TRAP_PF)
-		vmx->cr2 = event->cr2;
-	queue_exception(vcpu, event->vector, event->has_error_code, event->error_code);
+	vmx->shadow = false;
 }
 
 static int inject_gp(struct vcpu *vcpu)
 {
-	queue_exception(vcpu, X86_TRAP_GP, true, 0);
+	vmx_queue_exception(vcpu, X86_TRAP_GP, true, 0);
 	return 1;
 }
 
 static int inject_ud(struct vcpu *vcpu)
 {
-	queue_exception(vcpu, X86_TRAP_UD, false, 0);
+	vmx_queue_exception(vcpu, X86_TRAP_UD, false, 0);
 	return 1;
-}
-
-/*
- * The exit may have cut off the delivery of an event (its stack push faulted in EPT, say). The CPU
- * reports it and forgets it; delivering it again is up to us (SDM 3C 28.2.4). INT n, INT1, INT3 and
- * INTO are left alone: RIP is still at the instruction, which simply runs again.
- */
-static void requeue_interrupted_event(struct vmx_vcpu *vmx)
-{
-	u32 event = vmx->exit.event;
-
-	if (!(event & VECTORING_INFO_VALID_MASK))
-		return;
-	switch (event & VECTORING_INFO_TYPE_MASK) {
-	case INTR_TYPE_EXT_INTR:
-	case INTR_TYPE_NMI_INTR:
-	case INTR_TYPE_HARD_EXCEPTION:
-		/* Bit 12 is undefined here and must be zero there; otherwise one layout. */
-		vmx->event = event & ~INTR_INFO_UNBLOCK_NMI;
-		vmx->event_error = vmx->exit.event_error;
-	}
 }
 
 static int handle_exception(struct vcpu *vcpu)
@@ -96,10 +57,10 @@ static int handle_exception(struct vcpu *vcpu)
 		/* INT1 exits as a fault and is a trap. */
 		if ((exit->interruption & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
 			step_over(vcpu);
-		queue_exception(vcpu, X86_TRAP_DB, false, 0);
+		vmx_queue_debug_exception(vcpu);
 		return 1;
 	default:			/* #AC: the bitmap has no other */
-		queue_exception(vcpu, X86_TRAP_AC, true, 0);
+		vmx_queue_exception(vcpu, X86_TRAP_AC, true, 0);
 		return 1;
 	}
 }
@@ -128,8 +89,7 @@ static int handle_cpuid(struct vcpu *vcpu)
 static int handle_hlt(struct vcpu *vcpu)
 {
 	step_over(vcpu);
-	vcpu->run->exit_reason = DUNE_EXIT_HLT;
-	return 0;
+	return interrupt_halt(vcpu);
 }
 
 static int handle_io(struct vcpu *vcpu)
@@ -246,7 +206,7 @@ int vmx_handle_exit(struct vcpu *vcpu)
 	if (vmx->exit.failed || (vmx->exit.reason & VMX_EXIT_REASONS_FAILED_VMENTRY &&
 				 (u16)vmx->exit.reason != EXIT_REASON_MCE_DURING_VMENTRY))
 		return report_hardware_exit(vcpu, DUNE_EXIT_FAIL_ENTRY);
-	requeue_interrupted_event(vmx);
+	vmx_requeue_interrupted_event(vcpu);
 
 	switch ((u16)vmx->exit.reason) {
 	case EXIT_REASON_EXCEPTION_NMI:
@@ -272,8 +232,14 @@ int vmx_handle_exit(struct vcpu *vcpu)
 		return handle_msr_read(vcpu);
 	case EXIT_REASON_MSR_WRITE:
 		return handle_msr_write(vcpu);
-	case EXIT_REASON_CR_ACCESS:
+	case EXIT_REASON_INTERRUPT_WINDOW:
+		vcpu->run->interrupt_windows++;
+		return 1;
 	case EXIT_REASON_DR_ACCESS:
+		debug_registers_give(vcpu);
+		vmx->primary &= ~CPU_BASED_MOV_DR_EXITING;
+		return 1;	/* the instruction runs again */
+	case EXIT_REASON_CR_ACCESS:
 	case EXIT_REASON_RDPMC:
 	case EXIT_REASON_INVD:
 	case EXIT_REASON_WBINVD:

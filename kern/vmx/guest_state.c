@@ -80,6 +80,7 @@ static void init_controls(struct vmx_vcpu *vmx)
 
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, caps->pin);
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, caps->primary);
+	vmx->primary = vmx->primary_written = caps->primary;
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, caps->secondary);
 	vmcs_write(VM_EXIT_CONTROLS, caps->exit);
 	vmcs_write(VM_ENTRY_CONTROLS, caps->entry);
@@ -181,6 +182,7 @@ void vmx_guest_init(struct vmx_vcpu *vmx)
 	set_cr4(vmx, guest_cr4_allowed());
 	vmcs_write(GUEST_CR3, 0);
 	vmcs_write(GUEST_DR7, DR7_RESET);
+	vmx->dr6 = DR6_RESERVED;
 	vmcs_write(GUEST_IA32_EFER, REQUIRED_EFER);
 	vmcs_write(GUEST_IA32_PAT, PAT_RESET);
 	vmcs_write(GUEST_IA32_DEBUGCTL, 0);

@@ -136,6 +136,4 @@ void vmx_host_restore(struct vmx_vcpu *vmx)
 		wrmsrl(MSR_IA32_PEBS_ENABLE, host->pebs);
 	if (host->debugctl)
 		update_debugctlmsr(host->debugctl);
-	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
 }

@@ -4,6 +4,7 @@
 
 #include <linux/cpu.h>
 #include <linux/slab.h>
+#include <asm/debugreg.h>
 #include <asm/msr.h>
 #include <asm/special_insns.h>
 #include <asm/trapnr.h>
@@ -14,6 +15,8 @@
 
 /* What RFLAGS has; the other bits are reserved, and the CPU is strict about them here. */
 #define RFLAGS_DEFINED 0x3f7fd5ul
+
+#define DR7_GENERAL_DETECT BIT(13)
 
 static bool l1d_flush __ro_after_init;
 
@@ -130,6 +133,14 @@ static void write_entry_fields(struct vmx_vcpu *vmx, const struct dune_regs *reg
 			   ~(u64)(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 		vmx->stepped_over = false;
 	}
+	if (vmx->primary != vmx->primary_written) {
+		vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->primary);
+		vmx->primary_written = vmx->primary;
+	}
+	if (vmx->clear_gd) {
+		vmcs_write(GUEST_DR7, vmcs_read(GUEST_DR7) & ~(u64)DR7_GENERAL_DETECT);
+		vmx->clear_gd = false;
+	}
 	if (vmx->event) {
 		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, vmx->event_error);
 		vmcs_write(VM_ENTRY_INTR_INFO_FIELD, vmx->event);
@@ -154,6 +165,8 @@ static void read_exit_fields(struct vmx_vcpu *vmx, struct dune_regs *regs, bool 
 	regs->rsp = vmcs_read(GUEST_RSP);
 	regs->rip = vmcs_read(GUEST_RIP);
 	regs->rflags = vmcs_read(GUEST_RFLAGS);
+	vmx->shadow = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
+		      (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
 	exit->reason = vmcs_read(VM_EXIT_REASON);
 	exit->event = vmcs_read(IDT_VECTORING_INFO_FIELD);
 	if (exit->event & VECTORING_INFO_DELIVER_CODE_MASK)
@@ -164,6 +177,7 @@ static void read_exit_fields(struct vmx_vcpu *vmx, struct dune_regs *regs, bool 
 		break;
 	case EXIT_REASON_EXCEPTION_NMI:
 		exit->interruption = vmcs_read(VM_EXIT_INTR_INFO);
+		exit->qualification = vmcs_read(EXIT_QUALIFICATION);
 		exit->length = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 		break;
 	case EXIT_REASON_EPT_VIOLATION:
@@ -219,8 +233,14 @@ static bool vmx_vcpu_enter(struct vcpu *vcpu, bool flush)
 		native_write_cr2(vmx->cr2);
 	if (l1d_flush)
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	if (vcpu->debug.live)
+		set_debugreg(vmx->dr6, 6);
 	failed = vmx_enter(regs, vmx->launched, vmx->host.spec_ctrl);
 	vmx->cr2 = native_read_cr2();
+	if (vcpu->debug.live) {
+		get_debugreg(vmx->dr6, 6);
+		set_debugreg(DR6_RESERVED, 6);
+	}
 	vmx_host_restore(vmx);
 	read_exit_fields(vmx, regs, failed);
 	vmx_vmcs_put();
@@ -243,6 +263,8 @@ const struct vendor_ops vmx_ops = {
 	.get_state = vmx_get_state,
 	.set_state = vmx_set_state,
 	.inject = vmx_inject,
+	.inject_interrupt = vmx_inject_interrupt,
+	.interrupt_window = vmx_interrupt_window,
 	.prepare = vmx_vcpu_prepare,
 	.enter = vmx_vcpu_enter,
 	.handle_exit = vmx_handle_exit,

@@ -89,7 +89,12 @@ struct vmx_vcpu {
 	u64 cstar;			/* of no effect on Intel, but it can be read back */
 	u32 event;			/* to be delivered at the next entry */
 	u32 event_error;
-	bool stepped_over;		/* so the interrupt shadow has ended */
+	bool shadow;			/* of STI or MOV SS, at the last exit */
+	bool stepped_over;		/* so that shadow has ended */
+	u32 primary;			/* controls for the next entry */
+	u32 primary_written;
+	u64 dr6;			/* of the guest; no field for it in the VMCS */
+	bool clear_gd;			/* in DR7, at the next entry */
 	struct vmx_exit exit;
 	struct vmx_host_state host;
 };
@@ -143,7 +148,14 @@ void vmx_host_restore(struct vmx_vcpu *vmx);
 
 /* exits.c */
 int vmx_handle_exit(struct vcpu *vcpu);
+
+/* events.c */
+void vmx_queue_exception(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code);
+void vmx_queue_debug_exception(struct vcpu *vcpu);
+void vmx_requeue_interrupted_event(struct vcpu *vcpu);
 void vmx_inject(struct vcpu *vcpu, const struct dune_event *event);
+bool vmx_inject_interrupt(struct vcpu *vcpu, u8 vector);
+void vmx_interrupt_window(struct vcpu *vcpu, bool wanted);
 
 /*
  * enter.S: one world switch. Interrupts off, VMCS loaded. False: there was an exit, and the
