@@ -160,7 +160,7 @@ void machine_create(struct machine *machine)
 	machine->vm = open("/dev/dune", O_RDWR | O_CLOEXEC);
 	check(machine->vm >= 0, "/dev/dune: %s", strerror(errno));
 	/* Shared: it keeps its contents when the second-level table is emptied. */
-	machine->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE,
+	machine->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(machine->memory != MAP_FAILED, "no memory: %s", strerror(errno));
 	slot.hva = (uint64_t)machine->memory;
