@@ -126,6 +126,7 @@ struct trap *expect_trap(struct machine *machine, unsigned int vector, uint64_t 
 /* A vCPU's own state, edited. */
 void machine_get_state(const struct machine *machine, struct dune_state *state);
 void machine_set_state(const struct machine *machine, const struct dune_state *state);
+enum dune_vendor machine_vendor(const struct machine *machine);
 /* Vector -> guest code instead of the stub, and -> the stub on another stack. */
 void machine_set_gate(struct machine *machine, unsigned int vector, uint64_t handler);
 void machine_set_ist(struct machine *machine, unsigned int vector, unsigned int ist);

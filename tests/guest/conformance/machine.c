@@ -112,6 +112,8 @@ static void fill_tables(struct machine *machine)
 	/* RSP0 and IST1 are not aligned to 8 in a TSS (SDM 3A 7.7). */
 	memcpy(machine->memory + GUEST_TSS + 4, &(uint64_t){ GUEST_RSP0 }, 8);
 	memcpy(machine->memory + GUEST_TSS + 36, &(uint64_t){ GUEST_IST1 }, 8);
+	/* An I/O permission map that begins behind the limit: no port is the user's. */
+	memcpy(machine->memory + GUEST_TSS + 102, &(uint16_t){ 104 }, 2);
 
 	memcpy(machine->memory + GUEST_STUBS, trap_stubs, trap_stubs_end - trap_stubs);
 	for (unsigned int vector = 0; vector < 256; vector++)
@@ -167,6 +169,14 @@ void machine_create(struct machine *machine)
 	check(ioctl(machine->vm, DUNE_SET_SLOT, &slot) == 0, "SET_SLOT: %s", strerror(errno));
 	fill_tables(machine);
 	add_vcpu(machine);
+}
+
+enum dune_vendor machine_vendor(const struct machine *machine)
+{
+	struct dune_info info;
+
+	check(ioctl(machine->vm, DUNE_GET_INFO, &info) == 0, "GET_INFO: %s", strerror(errno));
+	return info.vendor;
 }
 
 void machine_add_vcpu(const struct machine *machine, struct machine *sibling)
