@@ -14,7 +14,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-BOCHS_SUITES := lab/suites/test_boot.py lab/suites/test_bochs.py
+BOCHS_SUITES := $(addprefix lab/suites/test_,boot.py bochs.py)
+VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py conformance.py)
 KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py hello.py module.py threads.py)
 WORKERS := -n 2 --dist worksteal
 
@@ -63,11 +64,10 @@ bochs: setup
 	@+$(MAKE) --no-print-directory --output-sync=target -j2 bochs-vmx bochs-svm
 
 bochs-vmx:
-	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine vmx-bochs --lab-profile seed --lab-require vmx
+	$(BIN)/pytest $(VMX_SUITES) --lab-engine vmx-bochs --lab-profile seed --lab-require vmx
 
 bochs-svm:
-	$(BIN)/pytest lab/suites/test_boot.py --lab-engine svm-bochs --lab-profile stock \
-		--lab-require svm
+	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine svm-bochs --lab-profile stock --lab-require svm
 
 bochs-all: setup
 	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine vmx-bochs --lab-require vmx

@@ -7,7 +7,10 @@ import pytest
 
 from lab.guest import Guest
 
-pytestmark = pytest.mark.lab_requires("svm")  # the list of MSRs is that of kern/svm
+pytestmark = [
+    pytest.mark.lab_requires("svm"),  # the list of MSRs is that of kern/svm
+    pytest.mark.lab_boot("seed"),
+]
 
 READABLE = {
     0xC0000081,  # STAR

@@ -13,17 +13,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.engine import Accelerator
 from lab.session.trial import rehearsed
 from lab.state import State
 
 if TYPE_CHECKING:
-    from lab.lab import Booted
+    from lab.lab import Booted, Lab
     from lab.session.cell import Cell
     from lab.session.keeper import Keeper
+
+pytestmark = pytest.mark.lab_boot("seed")
 
 SOURCES = Path(__file__).parents[2] / "tests/guest/conformance"
 WITHIN = 900.0
 """Seconds for all cases. TCG needs a few; Bochs, whose seconds are long, some minutes."""
+
+
+BOCHS_FAULTS = {
+    "fpu_migrates": "its XRSTOR raises #GP over what its XSAVEC saved, without a hypervisor too",
+    "debug_single_step": "the first #DB comes before the first instruction; not understood",
+}
+"""Cases that fail there, and why. (A program can tell QEMU's TCG, but not Bochs, by CPUID.)"""
 
 
 def names() -> list[str]:
@@ -50,8 +60,11 @@ def test_all_cases_ran(outcomes: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("case", names())
-def test_case(outcomes: dict[str, str], case: str) -> None:
+def test_case(outcomes: dict[str, str], lab: Lab, case: str) -> None:
     outcome = outcomes.get(case, "it did not run")
     if outcome.startswith("skipped: "):
         pytest.skip(outcome.removeprefix("skipped: "))
-    assert outcome == "ok" or outcome.startswith("ok, "), outcome
+    good = outcome == "ok" or outcome.startswith("ok, ")
+    if not good and lab.engine.accelerator is Accelerator.BOCHS and case in BOCHS_FAULTS:
+        pytest.xfail(f"Bochs: {BOCHS_FAULTS[case]} ({outcome})")
+    assert good, outcome

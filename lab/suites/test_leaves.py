@@ -7,7 +7,7 @@ import pytest
 
 from lab.guest import Guest
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
+pytestmark = pytest.mark.lab_boot("seed")
 
 HUGE = ["huge", "split", "collapse", "unmapped", "hugetlb 2 MiB"]
 REST = ["execution", "dirt", "files", "leaves"]

@@ -13,7 +13,7 @@ from lab.doctor.remote import SCRIPT, Requirements, parse
 from lab.guest import Guest
 from lab.lab import Booted, Lab
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
+pytestmark = pytest.mark.lab_requires("svm")  # what it expects to be said
 
 LAB = (sys.executable, "-c", "from lab.cli import main; main()")
 BUILD = {"headers", "compiler"}

@@ -7,7 +7,7 @@ import pytest
 
 from lab.guest import Guest
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
+pytestmark = pytest.mark.lab_boot("seed")
 
 STEPS = ["read-only", "deleted", "moved", "shrunk", "turns", "refusals", "alias", "slots"]
 

@@ -10,7 +10,7 @@ import pytest
 from lab.guest import Guest
 from lab.session.stress import Stressed
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
+pytestmark = pytest.mark.lab_boot("seed")
 
 CGROUP = "/sys/fs/cgroup/torture"
 PREPARE = """

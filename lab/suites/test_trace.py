@@ -13,7 +13,7 @@ from lab.lab import Booted
 from lab.live.trace import EVENTS
 from lab.run import parse_hello
 
-pytestmark = pytest.mark.lab_requires("svm")  # dune.ko has no VT-x back end yet
+pytestmark = pytest.mark.lab_requires("svm")  # exit codes are its own
 
 LAB = (sys.executable, "-c", "from lab.cli import main; main()")
 SVM_IO = 0x7B
