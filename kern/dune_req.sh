@@ -263,27 +263,27 @@ check_compiler() {
 	fi
 }
 
-# A CPU has one hypervisor at a time: the module refuses where another one is in operation.
+# A CPU has one hypervisor at a time. With VT-x the module works inside KVM's operation; with SVM it
+# refuses where another one is in operation.
 check_other() {
-	at_load=$(contents /sys/module/kvm/parameters/enable_virt_at_load)
-	for module in kvm_amd kvm_intel; do
-		[ -d "$root/sys/module/$module" ] || continue
-		users=$(contents "/sys/module/$module/refcnt")
-		if [ "$module" = kvm_intel ]; then
-			ok hypervisor "kvm_intel is loaded; beside it the module works on a lease"
-			return
-		fi
+	if [ -d "$root/sys/module/kvm_intel" ]; then
+		ok hypervisor "kvm_intel is loaded; beside it the module works on a lease"
+		return
+	fi
+	if [ -d "$root/sys/module/kvm_amd" ]; then
+		at_load=$(contents /sys/module/kvm/parameters/enable_virt_at_load)
+		users=$(contents /sys/module/kvm_amd/refcnt)
 		if [ "$at_load" = Y ]; then
-			cannot_use hypervisor "$module holds every CPU from its load on" \
-				"modprobe -r $module, or boot with kvm.enable_virt_at_load=0"
+			cannot_use hypervisor "kvm_amd holds every CPU from its load on" \
+				"modprobe -r kvm_amd, or boot with kvm.enable_virt_at_load=0"
 		elif [ "${users:-0}" -gt 0 ]; then
-			cannot_use hypervisor "$module runs virtual machines" \
-				"shut them down, or modprobe -r $module"
+			cannot_use hypervisor "kvm_amd runs virtual machines" \
+				"shut them down, or modprobe -r kvm_amd"
 		else
-			ok hypervisor "$module is loaded and idle, which does no harm"
+			ok hypervisor "kvm_amd is loaded and idle, which does no harm"
 		fi
 		return
-	done
+	fi
 	for module in vboxdrv vmmon; do
 		[ -d "$root/sys/module/$module" ] || continue
 		warn hypervisor "$module is loaded: its machines and ours cannot run together" \

@@ -2,8 +2,8 @@
 /*
  * What one guest has taught the branch predictors must not steer another process's guest.
  *
- * The kernel does this between processes only where a process or the administrator asked for it, for
- * it takes them for less valuable than virtual machines; here, one is the other.
+ * The kernel does this between processes only where a process or the administrator asked for it,
+ * for it takes them for less valuable than virtual machines; here, one is the other.
  */
 #include <linux/percpu.h>
 #include <asm/cpufeature.h>

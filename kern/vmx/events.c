@@ -68,8 +68,8 @@ void vmx_interrupt_window(struct vcpu *vcpu, bool wanted)
 }
 
 /*
- * A #DB that exits has changed nothing yet: DR6 and DR7.GD are for us to do (SDM 3C 28.1), as far as
- * the delivery of the exception would have.
+ * A #DB that exits has changed nothing yet: DR6 and DR7.GD are for us to do (SDM 3C 28.1), as the
+ * delivery of the exception would have.
  */
 void vmx_queue_debug_exception(struct vcpu *vcpu)
 {

@@ -244,7 +244,8 @@ static bool vmx_vcpu_enter(struct vcpu *vcpu, bool flush)
 	vmx_host_restore(vmx);
 	read_exit_fields(vmx, regs, failed);
 	vmx_vmcs_put();
-	note_exit(vcpu, failed ? ~0u : (u16)vmx->exit.reason, vmx->exit.qualification, vmx->exit.gpa);
+	note_exit(vcpu, failed ? ~0u : (u16)vmx->exit.reason, vmx->exit.qualification,
+		  vmx->exit.gpa);
 	forward_host_event(&vmx->exit);
 	return true;
 }

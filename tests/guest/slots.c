@@ -193,7 +193,8 @@ static void taking_turns(void)
 		while (*(volatile uint64_t *)&worker.writes < writes + 2)
 			;
 		for (int i = 0; i < PAGES; i++)
-			check(out[i * 512] == seen[i], "turn %d: a stale write to page %d", turn, i);
+			check(out[i * 512] == seen[i], "turn %d: a stale write to page %d", turn,
+			      i);
 	}
 	worker.stop = true;
 	check(pthread_join(thread, NULL) == 0, "pthread_join");
