@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from lab.errors import Status, die, unknown_name
@@ -59,8 +59,9 @@ def create_session(sessions: Path, facts: Mapping[str, object]) -> Session:
     sessions.mkdir(parents=True, exist_ok=True)
     for old in _all(sessions)[: -(KEPT - 1)]:
         shutil.rmtree(old, ignore_errors=True)
-    # Names sort by age; mkdtemp makes them unique.
-    path = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=sessions))
+    # Names sort by age, also of those that begin in one second; mkdtemp makes them unique.
+    now = datetime.now().astimezone()
+    path = Path(tempfile.mkdtemp(prefix=f"{now:%Y%m%d-%H%M%S-%f}-", dir=sessions))
     (path / "session.json").write_text(json.dumps(facts, indent=2) + "\n")
     return Session(path)
 
