@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What CPUID says in the guest: what the CPU says, less what a guest of ours does not have. Leaves
- * the thread read before it entered must stay true, or its library's choice of memcpy() fails.
+ * What the guest has of the CPU's features: what CR4 lets it use, and what CPUID says of that. This
+ * is what the CPU says, less what a guest of ours does not have. Leaves the thread read before it
+ * entered must stay true, or its library's choice of memcpy() fails.
  */
 #include <asm/processor.h>
 
 #include "hypervisor.h"
+
+/* CR4 bits a guest may own: those that only change what its own instructions do. */
+u64 guest_cr4_allowed(void)
+{
+	u64 cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
+
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		cr4 |= X86_CR4_OSXSAVE;
+	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
+		cr4 |= X86_CR4_FSGSBASE;
+	return cr4;
+}
 
 /* @cr4: as the guest sees it. */
 void guest_cpuid(struct dune_regs *regs, u64 cr4)

@@ -15,7 +15,7 @@
  *	tdp.c		the second-level page table itself, NPT or EPT by its struct tdp_format
  *	statistics.c	what each VM did, in debugfs; trace.h: the same as tracepoints
  *	shrinker.c	tables given back under memory pressure
- *	cpuid.c		what CPUID says inside
+ *	cpuid.c		what the guest has of the CPU: CR4, and what CPUID says
  *	predictors.c	a barrier between the guests of two processes
  *	svm/		AMD, behind struct vendor_ops
  *	vmx/		Intel, likewise
@@ -257,7 +257,7 @@ void debug_registers_restore(struct vcpu *vcpu);
 /* memory.c */
 int memory_init(struct vm *vm);
 void memory_destroy(struct vm *vm);
-int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags);
+int memory_exit(struct vcpu *vcpu, u64 gpa, u32 flags);
 void memory_zap(struct vm *vm, u64 gpa, u64 end, bool may_sleep);
 
 /* slots.c */
@@ -278,6 +278,7 @@ bool host_page_walk(struct mm_struct *mm, unsigned long hva, struct host_mapping
 void predictors_enter(const struct vm *vm);
 
 /* cpuid.c */
+u64 guest_cr4_allowed(void);
 void guest_cpuid(struct dune_regs *regs, u64 cr4);
 
 /* statistics.c */

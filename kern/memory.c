@@ -135,7 +135,7 @@ static int map_fault(struct vcpu *vcpu, const struct dune_slot *slot, const stru
  * faults again); -ENOMEM; another -errno when the process may not do to that address what the
  * guest tried, as get_user_pages() says it.
  */
-int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags)
+static int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags)
 {
 	struct fault fault = {
 		.gpa = gpa & PAGE_MASK,
@@ -179,4 +179,31 @@ int memory_fault(struct vcpu *vcpu, u64 gpa, u32 flags)
 		return 0;
 	vcpu->run->faults += !ret;
 	return ret;
+}
+
+/*
+ * For vendors: the guest left over the second-level table at @gpa, for want of the right @flags
+ * say. Returns as handle_exit() does.
+ */
+int memory_exit(struct vcpu *vcpu, u64 gpa, u32 flags)
+{
+	struct dune_run *run = vcpu->run;
+	int ret = memory_fault(vcpu, gpa, flags);
+
+	note_fault(vcpu->vm, gpa, flags, ret);
+	switch (ret) {
+	case 0:
+		return 1;
+	case -ENOMEM:
+		return ret;
+	case -EINTR:
+	case -ERESTARTSYS:
+		run->exit_reason = DUNE_EXIT_INTERRUPTED;
+		return 0;
+	default:
+		run->exit_reason = DUNE_EXIT_MEMORY_FAULT;
+		run->fault.gpa = gpa;
+		run->fault.flags = flags;
+		return 0;
+	}
 }

@@ -9,7 +9,6 @@
  */
 #include <asm/processor.h>
 
-#include "statistics.h"
 #include "svm/svm.h"
 
 #define LENGTH_CPUID 2
@@ -78,30 +77,13 @@ static int handle_io(struct vcpu *vcpu)
 static int handle_npf(struct vcpu *vcpu)
 {
 	const struct vmcb_control_area *control = &((struct svm_vcpu *)vcpu->vendor)->vmcb->control;
-	struct dune_run *run = vcpu->run;
-	u64 gpa = control->exit_info_2;
 	u32 flags = 0;
-	int ret;
 
 	if (control->exit_info_1 & NPF_WRITE)
 		flags |= DUNE_FAULT_WRITE;
 	if ((control->exit_info_1 & (NPF_FETCH | NPF_TABLE)) == NPF_FETCH)
 		flags |= DUNE_FAULT_EXEC;
-	ret = memory_fault(vcpu, gpa, flags);
-	note_fault(vcpu->vm, gpa, flags, ret);
-	if (ret == -ENOMEM)
-		return ret;
-	if (ret == -EINTR || ret == -ERESTARTSYS) {
-		run->exit_reason = DUNE_EXIT_INTERRUPTED;
-		return 0;
-	}
-	if (ret) {
-		run->exit_reason = DUNE_EXIT_MEMORY_FAULT;
-		run->fault.gpa = gpa;
-		run->fault.flags = flags;
-		return 0;
-	}
-	return 1;
+	return memory_exit(vcpu, control->exit_info_2, flags);
 }
 
 static int report_hardware_exit(struct vcpu *vcpu, enum dune_exit reason)

@@ -184,18 +184,6 @@ void svm_allow_debug_registers(struct vmcb *vmcb)
 		__clear_bit(bit, (unsigned long *)vmcb->control.intercepts);
 }
 
-/* CR4 bits a guest may own: those that only change what its own instructions do. */
-static u64 guest_cr4_allowed(void)
-{
-	u64 cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
-
-	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
-		cr4 |= X86_CR4_OSXSAVE;
-	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
-		cr4 |= X86_CR4_FSGSBASE;
-	return cr4;
-}
-
 /*
  * The CPU shuts down at a machine check under CR4.MCE = 0, in guest mode too. That would end in the
  * guest's exit for a triple fault, and the host would never hear of its broken hardware. So the bit

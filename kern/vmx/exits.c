@@ -10,7 +10,6 @@
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 
-#include "statistics.h"
 #include "vmx/vmx.h"
 
 #define EXIT_REASON_GETSEC 11	/* the kernel has no name for it */
@@ -161,29 +160,13 @@ static int handle_msr_write(struct vcpu *vcpu)
 static int handle_ept_violation(struct vcpu *vcpu)
 {
 	const struct vmx_exit *exit = &((struct vmx_vcpu *)vcpu->vendor)->exit;
-	struct dune_run *run = vcpu->run;
 	u32 flags = 0;
-	int ret;
 
 	if (exit->qualification & EPT_VIOLATION_ACC_WRITE)
 		flags |= DUNE_FAULT_WRITE;
 	if (exit->qualification & EPT_VIOLATION_ACC_INSTR)
 		flags |= DUNE_FAULT_EXEC;
-	ret = memory_fault(vcpu, exit->gpa, flags);
-	note_fault(vcpu->vm, exit->gpa, flags, ret);
-	if (ret == -ENOMEM)
-		return ret;
-	if (ret == -EINTR || ret == -ERESTARTSYS) {
-		run->exit_reason = DUNE_EXIT_INTERRUPTED;
-		return 0;
-	}
-	if (ret) {
-		run->exit_reason = DUNE_EXIT_MEMORY_FAULT;
-		run->fault.gpa = exit->gpa;
-		run->fault.flags = flags;
-		return 0;
-	}
-	return 1;
+	return memory_exit(vcpu, exit->gpa, flags);
 }
 
 static int report_hardware_exit(struct vcpu *vcpu, enum dune_exit reason)

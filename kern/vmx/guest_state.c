@@ -62,18 +62,6 @@ void vmx_guest_teardown(void)
 	msr_bitmap = NULL;
 }
 
-/* CR4 bits a guest may own: those that only change what its own instructions do. */
-static u64 guest_cr4_allowed(void)
-{
-	u64 cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
-
-	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
-		cr4 |= X86_CR4_OSXSAVE;
-	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
-		cr4 |= X86_CR4_FSGSBASE;
-	return cr4;
-}
-
 static void init_controls(struct vmx_vcpu *vmx)
 {
 	const struct vmx_capabilities *caps = vmx_capabilities();
