@@ -25,7 +25,7 @@ COMPLETE_WITHIN = 60.0
 
 BREAK = """
 set breakpoint pending off
-break *memory_set_slot
+break *slot_set
 echo armed\\n
 continue
 set $rsi = 0
@@ -136,11 +136,11 @@ def test_a_null_pointer_in_the_module_has_file_and_line(
     assert "Fatal exception" in stack.splitlines()[0]
     located = said_by(moved, "gdb", "-batch", "-nx", "-x", "stack.gdb")
     source = lab.config.source / "kern"
-    [at] = re.findall(r"^  memory_set_slot\S* \[dune\]  kern/memory.c:(\d+)$", stack, re.M)
-    assert "check_slot(slot)" in (source / "memory.c").read_text().splitlines()[int(at) - 1]
-    [at] = re.findall(r"^      inlined: check_slot  kern/memory.c:(\d+)$", stack, re.M)
-    assert f'Line {at} of "/src/kern/memory.c"' in located
-    assert "slot->slot" in (source / "memory.c").read_text().splitlines()[int(at) - 1]
+    [at] = re.findall(r"^  slot_set\S* \[dune\]  kern/slots.c:(\d+)$", stack, re.M)
+    assert "check_slot(slot)" in (source / "slots.c").read_text().splitlines()[int(at) - 1]
+    [at] = re.findall(r"^      inlined: check_slot  kern/slots.c:(\d+)$", stack, re.M)
+    assert f'Line {at} of "/src/kern/slots.c"' in located
+    assert "slot->slot" in (source / "slots.c").read_text().splitlines()[int(at) - 1]
     # Its caller, by the address it would have returned to.
     [at] = re.findall(r"^  vm_ioctl\S* \[dune\]  kern/vm.c:(\d+)$", stack, re.M)
     assert "set_slot(" in (source / "vm.c").read_text().splitlines()[int(at) - 1]
