@@ -4,15 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.config import Config
 from lab.deadline import BASE, GUEST_DETECTORS, MOST_STRETCH, PACES, Deadline, limits_for
-from lab.engine import Accelerator
+from lab.engine import SVM_TCG, Accelerator
+from lab.session.cell import Cell
+from lab.session.machines import LabKeeper
 
 SECONDS = st.floats(0, 1e6)
+
+ROOT = Path(__file__).parents[2]
 
 
 class Hands:
@@ -78,3 +85,15 @@ def test_a_user_can_have_all_limits_multiplied() -> None:
     limits = limits_for(Accelerator.TCG)
     assert astuple(limits.times(2.5)) == tuple(2.5 * seconds for seconds in astuple(limits))
     assert limits.times(1.0) == limits
+
+
+def test_the_users_factor_reaches_every_machine_of_a_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = SimpleNamespace(engine=SVM_TCG, mips=None)
+    monkeypatch.setattr("lab.lab.usable_engines", lambda _config: [probe])
+    monkeypatch.setattr("lab.lab.recall", lambda _config: [probe])
+    config = Config(source=ROOT, cache=tmp_path, runs=tmp_path / "runs")
+    cell = Cell("debian-12", "6.1.0", "6.1", "svm-tcg", "seed")
+    limits = LabKeeper(config, 2.5).lab(cell).limits
+    assert limits == limits_for(Accelerator.TCG).times(2.5)

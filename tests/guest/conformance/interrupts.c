@@ -71,7 +71,7 @@ CASE(interrupt_waits_for_mov_ss)
 	struct machine machine;
 	struct trap *trap;
 
-	skip_on_tcg("it takes the interrupt between STI and MOV SS");
+	skip_on_tcg("an interrupt between STI and MOV SS, not understood, perhaps ours");
 	machine_create(&machine);
 	load(&machine, stack_shadow);
 	machine_raise(&machine, 0x40);
