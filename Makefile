@@ -36,7 +36,7 @@ doctor: setup
 test: unit integration second-guest bochs
 
 unit: setup
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit $(WORKERS)
 
 # Under --lab-require a missing capability is a failure: svm-tcg needs nothing a host can lack.
 # Each worker has a machine of its own, and keeps it busy with tests that follow one another.

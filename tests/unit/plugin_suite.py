@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from lab.options import OPTIONS
+
+# Before any pytester, which forgets what is imported while it lives: a worker of pytest-xdist is
+# told the plan and would meet this module there first, and the next test would patch a dead copy.
+from lab.session import matrix
 from lab.session.catalogue import Known
 
 IMAGES = {
@@ -40,7 +44,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     for option in OPTIONS:
         monkeypatch.delenv(option.environment, raising=False)
     monkeypatch.setenv("DBOS_LAB_CACHE", str(pytester.path / "cache"))
-    monkeypatch.setattr("lab.session.matrix.catalogue", lambda _config: IMAGES)
+    monkeypatch.setattr(matrix, "catalogue", lambda _config: IMAGES)
     # The workers of pytest-xdist get no sys.path from here.
     here = str(Path(__file__).parent)
     pytester.makeconftest(
