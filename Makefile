@@ -6,7 +6,7 @@
 #	make soak	start and stop 300 machines, two at once, and look for what is left
 #	make bochs	only the boot suite under Bochs, VT-x and SVM; bochs-all: both profiles
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
-#	make lint	style and types of the Python (C is compiled with -Werror by every build)
+#	make lint	style and types of the Python, and the scripts (C: each build has -Werror)
 #	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing
 #
@@ -18,6 +18,7 @@ BOCHS_SUITES := $(addprefix lab/suites/test_,boot.py bochs.py)
 VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py conformance.py)
 KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py hello.py module.py threads.py)
 WORKERS := -n 2 --dist worksteal
+SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run
 
 .DEFAULT_GOAL := help
 
@@ -77,6 +78,7 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	shellcheck $(SCRIPTS)
 
 docs: setup
 	@$(BIN)/python -m lab.uapi

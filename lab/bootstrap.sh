@@ -44,6 +44,7 @@ wanted_packages() {
 missing_packages() {
 	# dpkg-query fails, and prints nothing here, for a package it has never heard of.
 	wanted_packages | sort >build/wanted
+	# shellcheck disable=SC2016 # what looks like a variable is dpkg-query's
 	xargs dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' <build/wanted \
 		2>/dev/null | sed -n 's/^installed //p' | sort -u >build/installed
 	comm -23 build/wanted build/installed | tr '\n' ' '
@@ -147,10 +148,11 @@ if command -v flock >/dev/null; then # one at a time; the second one then finds 
 fi
 rm -f "$log"
 
-command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	die "this is no Debian or Ubuntu system: there is no apt-get" \
 		"install the counterparts of lab/host-packages.txt, then: python3 -m venv .venv &&
 	.venv/bin/pip install -e '.[dev]'"
+fi
 
 missing=$(missing_packages)
 [ -z "$missing" ] || install_packages "$missing"

@@ -340,12 +340,6 @@ def test_arguments_are_a_usage_error() -> None:
     assert b"usage:" in done.stderr
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-def test_shellcheck_has_nothing_to_say() -> None:
-    done = subprocess.run(["shellcheck", str(SCRIPT)], capture_output=True, text=True, check=False)
-    assert done.stdout == ""
-
-
 # --- dbos-lab doctor --host
 
 
