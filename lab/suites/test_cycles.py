@@ -85,6 +85,12 @@ class World:
                 continue
         return found
 
+    def emulators(self) -> set[int]:
+        """Pids that machines' directories name."""
+        return {
+            int(pid) for path in self.runs.glob("*/pid") for pid in path.read_text().splitlines()
+        }
+
     def assert_nothing_left(self) -> None:
         """Fail for any process, socket, lock, machine's directory or temporary file."""
         deadline = time.monotonic() + GONE_WITHIN
@@ -152,11 +158,12 @@ def test_killed_pytest_leaves_nothing(lab: Lab, world: World, after: float) -> N
     with world.start("-m", "pytest", *options, str(test)) as process:
         try:
             deadline = time.monotonic() + SECONDS_A_CYCLE
-            while not list(world.runs.glob("*/pid")) and time.monotonic() < deadline:
+            while not (emulators := world.emulators()):
                 assert process.poll() is None, process.communicate()[0]
+                assert time.monotonic() < deadline, "pytest has not started its machine in time"
                 time.sleep(0.01)
             time.sleep(after)
-            assert len(world.processes()) > 1, "no machine ran when pytest was killed"
+            assert emulators <= set(world.processes()), "no machine ran when pytest was killed"
         finally:
             os.kill(process.pid, signal.SIGKILL)
     world.assert_nothing_left()
