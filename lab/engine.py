@@ -9,7 +9,7 @@ and creates virtual machines, and then runs ring 0 a thousand times too slowly.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from lab.errors import Status, die, unknown_name
@@ -38,6 +38,19 @@ class Engine:
     vendor: Vendor
     accelerator: Accelerator
     cpu: str
+    counts_instructions: bool = False
+    """Whether the guest's clocks count what it has executed, a nanosecond for each instruction.
+
+    By QEMU's ``-icount``. One host thread plays all processors in turn, and no time passes but by
+    instructions. Processors that wait for each other then do little else than hand over the turn:
+    three of them had not started each other after 75 s of host CPU time, where a boot with one
+    takes 10. So a machine has one, and what needs two cannot be counted.
+    """
+
+    @property
+    def default_cpus(self) -> int:
+        """How many processors a machine gets that nobody wants more or fewer for."""
+        return 1 if self.counts_instructions else 2
 
     @property
     def spares_first_cpu(self) -> bool:
@@ -48,9 +61,10 @@ class Engine:
         writes back the first one's ``hflags2`` without a lock. A VMRUN or #VMEXIT at that moment
         loses its own change to the same word: the CPU is back in the host with nested paging still
         on, say, and takes a second #VMEXIT that overwrites the VMCB with the host's state. Read
-        and seen in 7.2; ``lab/suites/test_fpu.py`` meets it within a second on that CPU.
+        and seen in 7.2; ``lab/suites/test_fpu.py`` meets it within a second on that CPU. An engine
+        that counts instructions has one thread, and the race cannot be.
         """
-        return self.accelerator is Accelerator.TCG
+        return self.accelerator is Accelerator.TCG and not self.counts_instructions
 
 
 SVM_KVM = Engine("svm-kvm", Vendor.SVM, Accelerator.KVM, "host")
@@ -60,12 +74,18 @@ VMX_BOCHS = Engine("vmx-bochs", Vendor.VMX, Accelerator.BOCHS, "corei7_skylake_x
 SVM_BOCHS = Engine("svm-bochs", Vendor.SVM, Accelerator.BOCHS, "trinity_apu")
 
 ENGINES = (SVM_KVM, VMX_KVM, SVM_TCG, VMX_BOCHS, SVM_BOCHS)
-"""All of them, in order of preference: real hardware first, then by speed."""
+"""Those that suites run on, in order of preference: real hardware first, then by speed."""
+
+SVM_ICOUNT = replace(SVM_TCG, name="svm-icount", counts_instructions=True)
+"""For measurements alone: had only by its name, and never one of ``all``."""
+
+_ALIKE = {SVM_ICOUNT: SVM_TCG}
+"""Engines without a probe of their own, and the one that boots where they do."""
 
 
 def engine_named(name: str) -> Engine:
     """Return the engine of that name; an unknown name dies with the nearest match."""
-    by_name = {engine.name: engine for engine in ENGINES}
+    by_name = {engine.name: engine for engine in (*ENGINES, SVM_ICOUNT)}
     if name not in by_name:
         unknown_name("engine", name, by_name)
     return by_name[name]
@@ -81,7 +101,7 @@ def choose_engine(requested: str | None, usable: Callable[[], Sequence[Engine]])
     wanted = engine_named(requested) if requested is not None else None
     bootable = usable()
     here = tuple(engine for engine in ENGINES if engine in bootable)
-    if wanted is not None and wanted not in here:
+    if wanted is not None and _ALIKE.get(wanted, wanted) not in here:
         die(
             f"The engine {wanted.name} does not boot on this host.",
             "dbos-lab doctor  # says why, and which engines do",

@@ -95,7 +95,7 @@ class Lab:
         profile: Profile,
         *,
         cpu: str | None = None,
-        cpus: int = 2,
+        cpus: int | None = None,
         interleaving: Interleaving | None = None,
         limits: Limits | None = None,
     ) -> Iterator[Booted]:

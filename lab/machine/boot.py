@@ -52,7 +52,7 @@ def boot(
     engine: Engine,
     profile: Profile,
     *,
-    cpus: int = 2,
+    cpus: int | None = None,
     memory_mib: int = 1024,
     cpu: str | None = None,
     ssh_port: int = 0,
@@ -68,6 +68,7 @@ def boot(
     arguments are *not* checked here: that is ``lab.profile.violations`` on the guest's
     ``/proc/cmdline``.
     """
+    cpus = engine.default_cpus if cpus is None else cpus
     sweep(config.runs)
     keys = ensure_keys(config)
     spec = MachineSpec(

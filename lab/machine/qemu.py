@@ -211,16 +211,26 @@ def qemu_argv(
 
 
 def _processor(spec: MachineSpec, inherited: Inherited) -> list[str]:
-    # One host thread per vCPU: races between vCPUs are real ones, and two host cores are used.
-    tcg = spec.engine.accelerator is Accelerator.TCG
     return [
         *("-machine", "q35,memory-backend=ram"),
-        *("-accel", "tcg,thread=multi" if tcg else "kvm"),
+        *_accelerator(spec),
         *("-cpu", spec.cpu or spec.engine.cpu),
         *("-smp", str(spec.cpus + spec.engine.spares_first_cpu)),
         *("-m", str(spec.memory_mib)),
         *("-object", _ram(spec, inherited)),
     ]
+
+
+def _accelerator(spec: MachineSpec) -> list[str]:
+    if spec.engine.accelerator is not Accelerator.TCG:
+        return ["-accel", "kvm"]
+    if spec.engine.counts_instructions:
+        # shift: an instruction is 2^0 ns. sleep: a guest with nothing to do sleeps in host time.
+        # Else its clocks would leap from timer to timer while it waits for the lab, and within
+        # a second of ours its SSH server would take the login for overdue.
+        return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on"]
+    # One host thread per vCPU: races between vCPUs are real ones, and two host cores are used.
+    return ["-accel", "tcg,thread=multi"]
 
 
 def _ram(spec: MachineSpec, inherited: Inherited) -> str:

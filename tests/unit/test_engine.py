@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from lab.engine import (
+    ENGINES,
     SVM_BOCHS,
+    SVM_ICOUNT,
     SVM_KVM,
     SVM_TCG,
     VMX_BOCHS,
@@ -46,6 +48,21 @@ def test_bochs_is_taken_when_asked_for_and_when_there_is_nothing_faster() -> Non
     assert choose_engine("svm-bochs", lambda: [SVM_TCG, VMX_BOCHS, SVM_BOCHS]) is SVM_BOCHS
     assert choose_engine(None, lambda: [SVM_BOCHS, VMX_BOCHS, SVM_TCG]) is SVM_TCG
     assert choose_engine(None, lambda: [SVM_BOCHS]) is SVM_BOCHS
+
+
+def test_counting_instructions_is_had_by_name_alone_where_tcg_boots() -> None:
+    assert SVM_ICOUNT not in ENGINES
+    assert choose_engine("svm-icount", lambda: [SVM_TCG, SVM_KVM]) is SVM_ICOUNT
+    assert choose_engine(None, lambda: [SVM_TCG]) is SVM_TCG
+    with pytest.raises(LabError) as caught:
+        choose_engine("svm-icount", lambda: [SVM_KVM, VMX_BOCHS])
+    assert "svm-icount does not boot" in caught.value.message
+
+
+def test_counting_instructions_takes_one_processor_and_spares_none() -> None:
+    assert (SVM_ICOUNT.default_cpus, SVM_ICOUNT.spares_first_cpu) == (1, False)
+    assert (SVM_TCG.default_cpus, SVM_TCG.spares_first_cpu) == (2, True)
+    assert SVM_ICOUNT.cpu == SVM_TCG.cpu
 
 
 def test_an_unknown_name_gets_the_nearest_before_anything_is_probed() -> None:

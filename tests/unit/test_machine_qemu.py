@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.engine import SVM_KVM, SVM_TCG, Accelerator
+from lab.engine import SVM_ICOUNT, SVM_KVM, SVM_TCG
 from lab.machine import qemu
 from lab.machine.backing import Inherited
 from lab.machine.spec import MachineSpec
@@ -36,7 +36,7 @@ def value(command: list[str], option: str) -> str:
 
 SPECS = st.builds(
     MachineSpec,
-    engine=st.sampled_from([SVM_TCG, SVM_KVM]),
+    engine=st.sampled_from([SVM_TCG, SVM_KVM, SVM_ICOUNT]),
     kernel=st.just(Path("/k")),
     initramfs=st.just(Path("/i")),
     arguments=st.lists(st.from_regex(r"[a-z]{1,5}(=[a-z]{1,5})?", fullmatch=True)).map(tuple),
@@ -51,7 +51,7 @@ SPECS = st.builds(
 def test_the_spec_is_on_the_command_line(spec: MachineSpec) -> None:
     command = argv(spec)
     assert value(command, "-append") == " ".join(spec.arguments)
-    first = spec.engine.accelerator is Accelerator.TCG  # kept for the kernel
+    first = spec.engine is SVM_TCG  # kept for the kernel
     assert value(command, "-smp") == str(spec.cpus + first)
     assert value(command, "-m") == str(spec.memory_mib)
     assert value(command, "-cpu") == (spec.cpu or spec.engine.cpu)
@@ -72,6 +72,15 @@ def test_the_accelerator_follows_the_engine() -> None:
     assert value(argv(SPEC), "-accel") == "tcg,thread=multi"
     assert value(argv(replace(SPEC, engine=SVM_KVM)), "-accel") == "kvm"
     assert value(argv(replace(SPEC, engine=SVM_KVM)), "-cpu") == "host"
+
+
+def test_only_the_engine_that_counts_instructions_has_time_by_instructions() -> None:
+    counting = argv(replace(SPEC, engine=SVM_ICOUNT, cpus=1))
+    assert value(counting, "-accel") == "tcg,thread=single"
+    assert value(counting, "-icount") == "shift=0,sleep=on"
+    assert value(counting, "-smp") == "1"
+    for engine in (SVM_TCG, SVM_KVM):
+        assert "-icount" not in argv(replace(SPEC, engine=engine))
 
 
 def test_a_panic_is_passed_on_and_the_reset_after_it_becomes_a_pause() -> None:
