@@ -6,6 +6,7 @@
 #	make soak	start and stop 300 machines, two at once, and look for what is left
 #	make bochs	only the boot suite under Bochs, VT-x and SVM; bochs-all: both profiles
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
+#	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
 #	make lint	style and types of the Python, and the scripts (C: each build has -Werror)
 #	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing
@@ -91,9 +92,13 @@ bench-lab: setup
 	@$(BIN)/dbos-lab image
 	@$(BIN)/python -m lab.bench.lab $$(test -x $(PEER)/bin/vng && echo --peer $(PEER)/bin/vng)
 
+bench-hv: setup
+	@$(BIN)/dbos-lab image
+	@$(BIN)/python -m lab.bench.hv
+
 # Gives up what the lab has stored on this machine: images, builds, kept runs.
 clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
 
 .PHONY: help setup run doctor test unit integration second-guest zoo bochs bochs-vmx bochs-svm
-.PHONY: bochs-all soak lint docs bench-lab clean
+.PHONY: bochs-all soak lint docs bench-lab bench-hv clean

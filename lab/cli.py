@@ -84,10 +84,10 @@ for command in (image_group, cache, crash, *LIVE_COMMANDS, *REPORT_COMMANDS):
     cli.add_command(command)
 
 
-def main() -> None:
-    """Entry point of the console script."""
+def main(command: click.Command = cli) -> None:
+    """Entry point of the console script, and of what has one of its own: the measurements."""
     try:
-        status = cli(standalone_mode=False)
+        status = command(standalone_mode=False)
     except LabError as error:
         _complain(error)
         status = error.status

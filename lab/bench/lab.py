@@ -19,6 +19,7 @@ from rich.table import Table
 
 from lab.bench.peer import Peer
 from lab.bench.record import Check, Record, interval, percentile
+from lab.cli import main as run_command
 from lab.config import Config
 from lab.lab import Booted, Lab
 from lab.reset import Keeper, steps_of
@@ -168,4 +169,4 @@ def checks_table(record: Record) -> Table:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -8,7 +8,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -48,8 +48,10 @@ class Record:
     engine: str
     guest: Mapping[str, object]
     samples: Mapping[str, Sequence[float]]
-    """Seconds, raw, in the order in which they were taken."""
+    """Raw, in the unit of the checks, in the order in which they were taken."""
     checks: Sequence[Check]
+    details: Mapping[str, object] = field(default_factory=dict)
+    """What else was found out; nothing is judged by it."""
 
     def write(self, directory: Path) -> Path:
         """Write ``NAME.json`` below ``directory``; return its path."""
@@ -63,6 +65,7 @@ class Record:
             "checks": [
                 {**asdict(check), "ratio": check.ratio, "met": check.met} for check in self.checks
             ],
+            "details": dict(self.details),
         }
         path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
         return path
