@@ -6,6 +6,10 @@
  * The CPU hot-plug state machine does the per-CPU work. Installing our state runs cpu_enable() on
  * every CPU that is up (and undoes it if one refuses), removing it runs cpu_disable(), and a CPU
  * that comes or goes in between is handled by the same two functions.
+ *
+ * On a lease all of it nests inside what KVM does. Its own state is an earlier one, so a CPU that
+ * comes has been enabled by KVM before it gets to us, and one that goes leaves us first; and since
+ * KVM registered its suspend and resume before we did, it is called after us, and before us.
  */
 #include <linux/cpuhotplug.h>
 #include <linux/smp.h>

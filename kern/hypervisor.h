@@ -4,6 +4,7 @@
  *
  *	core.c		/dev/dune, module load
  *	hardware.c	CPUs entering and leaving SVM/VMX operation
+ *	lease.c		sharing that with KVM
  *	vm.c		the VM descriptor: life time, ioctls
  *	vcpu.c		the vCPU descriptor: the run loop
  *	interrupt.c	pending interrupts, the doorbell
@@ -160,6 +161,7 @@ struct vcpu {
 struct vendor_ops {
 	u32 id;				/* enum dune_vendor */
 	const char *name;
+	const char *kvm_module;		/* of KVM's for the same CPUs */
 	int (*setup)(void);		/* once, at load; logs why when it fails */
 	void (*teardown)(void);
 	/*
@@ -168,8 +170,6 @@ struct vendor_ops {
 	 */
 	int (*cpu_enable)(bool leased);
 	void (*cpu_disable)(void);	/* may be atomic */
-	/* Whether all CPUs stay in VMX operation while @file is open. NULL: nothing does that. */
-	bool (*is_lease)(struct file *file);
 	const struct tdp_format *(*tdp_format)(void);
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);
@@ -229,6 +229,9 @@ const struct vendor_ops *vendor(void);
 /* hardware.c */
 int hardware_get(bool leased);
 void hardware_put(void);
+
+/* lease.c: whether all CPUs stay in SVM or VMX operation while @file is open */
+bool lease_valid(struct file *file);
 
 /* vm.c */
 int vm_create(struct file *file);

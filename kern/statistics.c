@@ -65,6 +65,7 @@ static int statistics_show(struct seq_file *file, void *unused)
 	seq_printf(file, "faults %llu\n", SUM(vm, faults));
 	seq_printf(file, "notifier_calls %llu\n", SUM(vm, notifier_calls));
 	seq_printf(file, "shootdowns %llu\n", SUM(vm, shootdowns));
+	seq_printf(file, "flushes_behind %llu\n", SUM(vm, flushes_behind));
 	seq_printf(file, "injections %llu\n", SUM(vm, injections));
 	for (i = 0; i < EXIT_COUNTERS; i++) {
 		u32 code = i;

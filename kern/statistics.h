@@ -26,6 +26,7 @@ struct vm_statistics {
 	u64 faults;		/* second-level faults, resolved or not */
 	u64 notifier_calls;
 	u64 shootdowns;		/* flushes of all vCPUs */
+	u64 flushes_behind;	/* of a TLB after an exit: SVM beside KVM */
 	u64 injections;		/* exceptions asked for by the process */
 	u64 exits[EXIT_COUNTERS];
 };
@@ -62,6 +63,11 @@ static inline void note_injection(struct vm *vm, const struct dune_event *event)
 {
 	this_cpu_inc(vm->statistics->injections);
 	trace_dune_inject(vm, event);
+}
+
+static inline void note_flush_behind(struct vm *vm)
+{
+	this_cpu_inc(vm->statistics->flushes_behind);
 }
 
 static inline void note_shootdown(struct vm *vm)

@@ -42,8 +42,8 @@ int vm_create(struct file *file)
 		goto free_mask;
 	ret = hardware_get(false);
 	vm->has_hardware = ret == 0;
-	/* Somebody else has it. Where that can be shared, the process will say with whom. */
-	if (ret && !(ret == -EBUSY && vendor()->is_lease))
+	/* Somebody else has it. If that is KVM, the process will bring a lease. */
+	if (ret && ret != -EBUSY)
 		goto destroy_statistics;
 	ret = memory_init(vm);
 	if (ret)
@@ -128,15 +128,13 @@ static long lease(struct vm *vm, unsigned long fd)
 	struct file *file;
 	long ret;
 
-	if (!vendor()->is_lease)
-		return -EOPNOTSUPP;
 	file = fget(fd);
 	if (!file)
 		return -EBADF;
 	mutex_lock(&vm->slots_mutex);
 	if (vm->has_hardware)
 		ret = -EEXIST;
-	else if (!vendor()->is_lease(file))
+	else if (!lease_valid(file))
 		ret = -EINVAL;
 	else
 		ret = hardware_get(true);

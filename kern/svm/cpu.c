@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A physical CPU in SVM operation: EFER.SVME, the host save area, and address space identifiers.
+ * A physical CPU in SVM operation: EFER.SVME, the host save area, and address space identifiers. Or
+ * it is in it already, by KVM's doing: then the first two are KVM's, and beside.c sees to the
+ * third.
  *
  * ASIDs tag TLB entries. Each CPU hands out its own, in rising order; when they run out it starts
  * a new generation, whose first entry flushes the whole TLB. A vCPU keeps its ASID as long as it
@@ -22,6 +24,7 @@ struct svm_cpu {
 	u32 next_asid;
 	u32 max_asid;
 	bool enabled;
+	bool leased;
 };
 
 static DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
@@ -34,6 +37,10 @@ static phys_addr_t page_pa(struct page *page)
 /*
  * Where the kernel has chosen BP_SPEC_REDUCE against SRSO (Zen 5), it leaves it to the hypervisor
  * to switch that on while there are guests; else it does all that is needed by itself.
+ *
+ * KVM does it too, at times that differ from version to version (for some, an empty lease is none).
+ * So on a lease we switch it on as well, and then leave it to KVM to switch it off: it may have
+ * guests that count on it.
  */
 static void reduce_speculation(bool on)
 {
@@ -50,29 +57,45 @@ static void reduce_speculation(bool on)
 #endif
 }
 
-/* Runs on the CPU, perhaps with interrupts off. */
-int svm_cpu_enable(bool leased)
+static int enter_svm_operation(const struct svm_cpu *this)
 {
-	struct svm_cpu *this = this_cpu_ptr(&svm_cpu);
 	u64 efer;
 
 	rdmsrl(MSR_EFER, efer);
 	if (efer & EFER_SVME) {
-		/*
-		 * Its ASIDs would collide with ours in this CPU's TLB, and whoever leaves first
-		 * would switch SVM off under the other.
-		 */
-		pr_err_ratelimited("CPU %d is in SVM operation already: stop the virtual machines of KVM or unload kvm_amd\n",
-				   smp_processor_id());
+		pr_info_ratelimited("CPU %d is in SVM operation already: lend us one of KVM's virtual machines (DUNE_LEASE_KVM), or stop them all, or unload kvm_amd\n",
+				    smp_processor_id());
 		return -EBUSY;
 	}
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, page_pa(this->save_area));
+	return 0;
+}
+
+static void leave_svm_operation(void)
+{
+	u64 efer;
+
+	wrmsrl(MSR_VM_HSAVE_PA, 0);
+	rdmsrl(MSR_EFER, efer);
+	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
+}
+
+/* Runs on the CPU, perhaps with interrupts off. */
+int svm_cpu_enable(bool leased)
+{
+	struct svm_cpu *this = this_cpu_ptr(&svm_cpu);
+	int ret;
+
 	this->max_asid = cpuid_ebx(0x8000000a) - 1;
+	ret = leased ? svm_beside_check(this->max_asid) : enter_svm_operation(this);
+	if (ret)
+		return ret;
 	/* The TLB may hold anything of an earlier user, and a vCPU an ASID from before. */
 	this->asid_generation++;
 	this->next_asid = this->max_asid + 1;
 	reduce_speculation(true);
+	this->leased = leased;
 	this->enabled = true;
 	return 0;
 }
@@ -80,21 +103,21 @@ int svm_cpu_enable(bool leased)
 void svm_cpu_disable(void)
 {
 	struct svm_cpu *this = this_cpu_ptr(&svm_cpu);
-	u64 efer;
 
 	if (!this->enabled)
 		return;
 	this->enabled = false;
+	if (this->leased)
+		return;
 	reduce_speculation(false);
-	wrmsrl(MSR_VM_HSAVE_PA, 0);
-	rdmsrl(MSR_EFER, efer);
-	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
+	leave_svm_operation();
 }
 
 void svm_cpu_teardown(void)
 {
 	int cpu;
 
+	svm_beside_teardown();
 	for_each_possible_cpu(cpu) {
 		struct svm_cpu *this = per_cpu_ptr(&svm_cpu, cpu);
 
@@ -109,8 +132,11 @@ void svm_cpu_teardown(void)
 
 int svm_cpu_setup(void)
 {
-	int cpu;
+	int cpu, ret;
 
+	ret = svm_beside_setup();
+	if (ret)
+		return ret;
 	for_each_possible_cpu(cpu) {
 		struct svm_cpu *this = per_cpu_ptr(&svm_cpu, cpu);
 
@@ -124,6 +150,13 @@ int svm_cpu_setup(void)
 	return 0;
 }
 
+/* What VMRUN is asked for, or more where it can't do that. */
+u8 svm_flush_this_asid(void)
+{
+	return boot_cpu_has(X86_FEATURE_FLUSHBYASID) ? TLB_CONTROL_FLUSH_ASID :
+						       TLB_CONTROL_FLUSH_ALL_ASID;
+}
+
 phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush)
 {
 	struct svm_cpu *this = this_cpu_ptr(&svm_cpu);
@@ -132,6 +165,15 @@ phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush)
 
 	if (!this->enabled)
 		return 0;
+	if (this->leased) {
+		/* KVM leaves at a reboot, on all CPUs, before we are told. */
+		if (!svm_in_operation())
+			return 0;
+		svm_beside_enter();
+		control->asid = this->max_asid;
+		control->tlb_ctl = svm_flush_this_asid();
+		return page_pa(this->host_vmcb);
+	}
 	control->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	if (svm->cpu != cpu || svm->asid_generation != this->asid_generation) {
 		if (this->next_asid > this->max_asid) {
@@ -143,10 +185,18 @@ phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush)
 		svm->cpu = cpu;
 		svm->asid_generation = this->asid_generation;
 	} else if (flush) {
-		control->tlb_ctl = boot_cpu_has(X86_FEATURE_FLUSHBYASID) ?
-				   TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_FLUSH_ALL_ASID;
+		control->tlb_ctl = svm_flush_this_asid();
 	}
 	return page_pa(this->host_vmcb);
+}
+
+void svm_cpu_finish(struct vcpu *vcpu)
+{
+	struct svm_cpu *this = this_cpu_ptr(&svm_cpu);
+
+	/* Where that is not to be had, at least no other entry makes it worse. */
+	if (this->leased && !svm_beside_leave(vcpu->vm, this->max_asid))
+		this->enabled = false;
 }
 
 void svm_cpu_forget(struct svm_vcpu *svm)

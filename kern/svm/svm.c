@@ -220,6 +220,17 @@ static void reset_state(struct vmcb *vmcb)
 	save->rflags = X86_EFLAGS_FIXED;
 }
 
+void svm_vmcb_init(struct vmcb *vmcb, const u64 *tdp_root)
+{
+	set_intercepts(vmcb);
+	vmcb->control.iopm_base_pa = __sme_set(page_to_phys(iopm));
+	vmcb->control.msrpm_base_pa = __sme_set(page_to_phys(msrpm));
+	vmcb->control.int_ctl = V_INTR_MASKING_MASK;
+	vmcb->control.nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+	vmcb->control.nested_cr3 = __sme_set(__pa(tdp_root));
+	reset_state(vmcb);
+}
+
 static int svm_vcpu_create(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm;
@@ -235,13 +246,7 @@ static int svm_vcpu_create(struct vcpu *vcpu)
 	}
 	svm->vmcb = vmcb;
 	svm->cpu = -1;
-	set_intercepts(vmcb);
-	vmcb->control.iopm_base_pa = __sme_set(page_to_phys(iopm));
-	vmcb->control.msrpm_base_pa = __sme_set(page_to_phys(msrpm));
-	vmcb->control.int_ctl = V_INTR_MASKING_MASK;
-	vmcb->control.nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
-	vmcb->control.nested_cr3 = __sme_set(__pa(vcpu->vm->tdp_root));
-	reset_state(vmcb);
+	svm_vmcb_init(vmcb, vcpu->vm->tdp_root);
 	vcpu->vendor = svm;
 	return 0;
 }
@@ -330,6 +335,12 @@ static void clear_divider(void)
 		asm volatile("divl %2" : "+a"(low), "+d"(high) : "r"(1));
 }
 
+/* The intercept took it from the host's handler, which must run on this CPU. */
+void svm_forward_machine_check(void)
+{
+	asm volatile("int $18");
+}
+
 static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 {
 	struct svm_vcpu *svm = vcpu->vendor;
@@ -346,6 +357,7 @@ static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 	save->rflags = (regs->rflags & ~X86_EFLAGS_VM) | X86_EFLAGS_FIXED;
 	clear_divider();
 	svm_enter(regs, __sme_set(__pa(svm->vmcb)), host_vmcb);
+	svm_cpu_finish(vcpu);
 	regs->rax = save->rax;
 	regs->rsp = save->rsp;
 	regs->rip = save->rip;
@@ -356,8 +368,7 @@ static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 		svm_cpu_forget(svm);
 		control->event_inj = 0;
 	} else if (control->exit_code == SVM_EXIT_EXCP_BASE + MC_VECTOR) {
-		/* The intercept took it from the host's handler, which must run on this CPU. */
-		asm volatile("int $18");
+		svm_forward_machine_check();
 	}
 	return true;
 }
@@ -365,6 +376,7 @@ static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 const struct vendor_ops svm_ops = {
 	.id = DUNE_VENDOR_SVM,
 	.name = "AMD SVM with nested paging",
+	.kvm_module = "kvm_amd",
 	.setup = svm_setup,
 	.teardown = svm_teardown,
 	.cpu_enable = svm_cpu_enable,

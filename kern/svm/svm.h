@@ -17,7 +17,9 @@ struct svm_vcpu {
 };
 
 /* svm.c */
+void svm_vmcb_init(struct vmcb *vmcb, const u64 *tdp_root);
 void svm_allow_debug_registers(struct vmcb *vmcb);
+void svm_forward_machine_check(void);
 
 /* cpu.c: a physical CPU in SVM operation */
 int svm_cpu_enable(bool leased);
@@ -29,8 +31,20 @@ void svm_cpu_teardown(void);
  * if this CPU has left SVM operation.
  */
 phys_addr_t svm_cpu_prepare(struct svm_vcpu *svm, bool flush);
+/* Interrupts still off, after VMRUN: what is left of the guest in this CPU. */
+void svm_cpu_finish(struct vcpu *vcpu);
 /* Interrupts off, after a refused VMRUN: it may not have done the flush it was asked for. */
 void svm_cpu_forget(struct svm_vcpu *svm);
+u8 svm_flush_this_asid(void);
+
+/* beside.c: a CPU in the SVM operation of KVM's. Interrupts off for the first three. */
+bool svm_in_operation(void);
+void svm_beside_enter(void);
+/* False: entries of the guest may still be in this CPU's TLB. */
+bool svm_beside_leave(struct vm *vm, u32 asid);
+int svm_beside_check(u32 asid);
+int svm_beside_setup(void);
+void svm_beside_teardown(void);
 
 /* exits.c */
 int svm_handle_exit(struct vcpu *vcpu);

@@ -253,11 +253,11 @@ static bool vmx_vcpu_enter(struct vcpu *vcpu, bool flush)
 const struct vendor_ops vmx_ops = {
 	.id = DUNE_VENDOR_VMX,
 	.name = "Intel VT-x with EPT",
+	.kvm_module = "kvm_intel",
 	.setup = vmx_setup,
 	.teardown = vmx_teardown,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
-	.is_lease = vmx_is_lease,
 	.tdp_format = vmx_tdp_format,
 	.vcpu_create = vmx_vcpu_create,
 	.vcpu_destroy = vmx_vcpu_destroy,

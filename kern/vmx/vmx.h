@@ -123,9 +123,6 @@ void vmx_vmcs_put(void);
 bool vmx_vmcs_borrow(struct vmx_vcpu *vmx);
 void vmx_vmcs_return(struct vmx_vcpu *vmx);
 
-/* lease.c */
-bool vmx_is_lease(struct file *file);
-
 /* ept.c */
 void vmx_ept_setup(void);
 const struct tdp_format *vmx_tdp_format(void);
