@@ -154,12 +154,19 @@ int vmx_cpu_enable(bool leased)
 	return 0;
 }
 
+/* On a lease: KVM leaves at a reboot, on all CPUs, before we are told. */
+static bool in_vmx_operation(void)
+{
+	return __read_cr4() & X86_CR4_VMXE;
+}
+
 /* On the CPU where it is active, with interrupts off. */
 static void deactivate(struct vmx_vcpu *vmx)
 {
 	struct vmx_cpu *this = this_cpu_ptr(&vmx_cpu);
 
-	vmcs_clear(vmx->vmcs);
+	if (in_vmx_operation())
+		vmcs_clear(vmx->vmcs);
 	list_del(&vmx->active);
 	vmx->launched = false;
 	vmx->cpu = -1;
@@ -216,6 +223,8 @@ bool vmx_vmcs_load(struct vmx_vcpu *vmx)
 	if (!this->enabled)
 		return false;
 	if (this->leased) {
+		if (!in_vmx_operation())
+			return false;
 		this->kvm_vmcs = vmcs_current();
 		this->current_vcpu = NULL;
 	}
