@@ -49,10 +49,17 @@ struct dune_info {
 };
 
 /*
- * KVM has the CPUs in VMX operation, which only one can enter. DUNE_CREATE_VCPU fails with EBUSY
- * until DUNE_LEASE_KVM.
+ * KVM has the CPUs in SVM or VMX operation, which only one can enter. DUNE_CREATE_VCPU fails with
+ * EBUSY until DUNE_LEASE_KVM.
  */
 #define DUNE_INFO_NEEDS_LEASE (1u << 0)
+
+/*
+ * DUNE_LEASE_KVM: the argument is the descriptor of a virtual machine of KVM's (KVM_CREATE_VM),
+ * which may be empty. It keeps KVM in SVM or VMX operation, inside which this VM then runs; the
+ * caller may close its own copy. EINVAL: no such descriptor. EEXIST: not needed. EBUSY: a VM
+ * without a lease came in between.
+ */
 
 /*
  * DUNE_SET_SLOT: guest-physical [gpa, gpa + size) shows the process's memory at
@@ -225,12 +232,6 @@ struct dune_run {
 /* Argument 0; returns DUNE_API_VERSION. The one request that stays as it is in every version. */
 #define DUNE_GET_VERSION _IO(DUNE_IOCTL_TYPE, 0x03)
 #define DUNE_GET_STATS	 _IOR(DUNE_IOCTL_TYPE, 0x04, struct dune_stats)
-/*
- * The argument is the descriptor of a virtual machine of KVM's (KVM_CREATE_VM), which may be empty.
- * It keeps KVM in VMX operation, inside which this VM then runs; the caller may close its own copy.
- * EINVAL: no such descriptor. EEXIST: not needed. EBUSY: a VM without a lease came in between.
- * EOPNOTSUPP: not on this processor.
- */
 #define DUNE_LEASE_KVM	 _IO(DUNE_IOCTL_TYPE, 0x05)
 
 /* On a vCPU descriptor. One thread at a time: a second one gets EBUSY, except from the doorbell. */

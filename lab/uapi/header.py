@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 _REQUEST = re.compile(
     r"^#define (?P<name>\w+)\s+(?P<macro>_IO|_IOR|_IOW|_IOWR)"
     r"\(DUNE_IOCTL_TYPE,\s*(?P<number>\w+)(?:,\s*struct (?P<argument>\w+))?\)"
-    r"(?:\s*/\*(?P<comment>.*?)\*/)?",
+    r"(?:[ \t]*/\*(?P<comment>.*?)\*/)?",
     re.MULTILINE,
 )
 _DIRECTIONS = {"_IO": 0, "_IOW": 1, "_IOR": 2, "_IOWR": 3}
