@@ -263,27 +263,14 @@ check_compiler() {
 	fi
 }
 
-# A CPU has one hypervisor at a time. With VT-x the module works inside KVM's operation; with SVM it
-# refuses where another one is in operation.
+# Only one hypervisor can put the CPUs into SVM or VMX operation. Beside KVM the module works inside
+# KVM's; others cannot lend theirs.
 check_other() {
-	if [ -d "$root/sys/module/kvm_intel" ]; then
-		ok hypervisor "kvm_intel is loaded; beside it the module works on a lease"
+	for module in kvm_amd kvm_intel; do
+		[ -d "$root/sys/module/$module" ] || continue
+		ok hypervisor "$module is loaded; beside it the module works on a lease"
 		return
-	fi
-	if [ -d "$root/sys/module/kvm_amd" ]; then
-		at_load=$(contents /sys/module/kvm/parameters/enable_virt_at_load)
-		users=$(contents /sys/module/kvm_amd/refcnt)
-		if [ "$at_load" = Y ]; then
-			cannot_use hypervisor "kvm_amd holds every CPU from its load on" \
-				"modprobe -r kvm_amd, or boot with kvm.enable_virt_at_load=0"
-		elif [ "${users:-0}" -gt 0 ]; then
-			cannot_use hypervisor "kvm_amd runs virtual machines" \
-				"shut them down, or modprobe -r kvm_amd"
-		else
-			ok hypervisor "kvm_amd is loaded and idle, which does no harm"
-		fi
-		return
-	fi
+	done
 	for module in vboxdrv vmmon; do
 		[ -d "$root/sys/module/$module" ] || continue
 		warn hypervisor "$module is loaded: its machines and ours cannot run together" \
