@@ -136,7 +136,15 @@ def test_each_vm_has_its_counters_for_as_long_as_it_lives(module_loaded: Guest) 
     exits = {
         int(code, 0): int(count) for code, count in re.findall(r"^exit (\S+) (\d+)", told, re.M)
     }
-    assert set(counters) == {"faults", "notifier_calls", "shootdowns", "injections", "exits"}
+    assert set(counters) == {
+        "faults",
+        "notifier_calls",
+        "shootdowns",
+        "flushes_behind",
+        "injections",
+        "exits",
+    }
+    assert counters["flushes_behind"] == "0", "KVM is not there"
     assert int(counters["exits"]) == sum(exits.values())
     assert exits[SVM_NPF] == int(counters["faults"]) > 0
     assert re.search(r"^exit 0x60 \d+ interrupt$", told, re.M)
