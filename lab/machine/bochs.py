@@ -6,8 +6,12 @@ and runs that repeat to the instruction (``lab.machine.interleaving``). The kern
 from a disk but lies in memory at power-on (``lab.machine.ramimage``).
 
 Bochs draws the guest's screen on a terminal and refuses to start without one, unless ``TERM`` names
-a terminal that can do nothing. Debian's build starts in a debugger, hence ``COMMANDS``; where it
+a terminal that can do nothing. Debian's build starts in a debugger, hence ``commands``; where it
 would ask what to do next, it finds its input at the end, and ends.
+
+A triple fault in VT-x's guest mode is an exit; in SVM's it is one too, but only after the debugger
+has been asked and a panic of the processor got over. So for SVM both are; and as that goes for the
+machine's own triple faults too, these have to be found (``shut_down``).
 """
 
 from __future__ import annotations
@@ -30,7 +34,8 @@ from lab.machine.rundir import RunDir
 from lab.machine.spec import MachineSpec
 
 BINARY = "bochs"
-COMMANDS = "continue\n"
+SHUTDOWNS = 1000
+"""So many guests of a hypervisor on SVM may shut down before Bochs ends."""
 
 INSTRUCTIONS_PER_SECOND = 50_000_000
 """To a second of the guest's time: about what Bochs does in a real one. More would make the guest's
@@ -82,12 +87,23 @@ def bochsrc(spec: MachineSpec, directory: Path) -> str:
             f'e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, script="{directory}/slirp"',
             f'com1: enabled=1, mode=file, dev="{directory}/console"',
             f'log: "{directory}/bochs.log"',
-            "panic: action=fatal",
+            f"panic: {panic_action(spec)}",
             "error: action=report",
             "info: action=report",
             "",
         ]
     )
+
+
+def commands(engine: Engine) -> str:
+    """Return what the debugger is to do at power-on and at each of its stops."""
+    return "continue\n" * (1 + SHUTDOWNS * (engine.vendor is Vendor.SVM))
+
+
+def panic_action(spec: MachineSpec) -> str:
+    """Say what is to follow a panic of Bochs: its end, but for one of an SVM processor."""
+    cpus = range(spec.cpus if spec.engine.vendor is Vendor.SVM else 0)
+    return ", ".join(["action=fatal", *(f"cpu{number}=report" for number in cpus)])
 
 
 def slirp_config(port: int) -> str:
@@ -108,8 +124,8 @@ def port_was_taken(log: str) -> bool:
 def end_of_guest(log: str) -> str:
     """Say in half a sentence how the guest ended, if the log tells.
 
-    After a guest's reset the BIOS trips over registers that Bochs left as they were. That ends
-    Bochs, which suits us; so a reset has to be looked for before a triple fault.
+    After a guest's reset the BIOS trips over registers that Bochs left as they were. That is the
+    end, which suits us; so a reset has to be looked for before a triple fault.
     """
     if log.count("bx_pc_system_c::Reset(") > 1:
         return "it rebooted"
@@ -118,6 +134,23 @@ def end_of_guest(log: str) -> str:
     if "exception with no resolution" in log:
         return "its processor shut down after a triple fault"
     return ""
+
+
+_STANDSTILL = re.compile(
+    r"^\((\d+)\)\.\[\d+\] (.+)\n"  # the processor that made the debugger stop, and its place
+    r"Next at t=\d+\n"
+    r"(?:\(\d+\) .+\n)*?"
+    r"\(\1\) \2$",
+    re.MULTILINE,
+)
+
+
+def shut_down(output: str) -> bool:
+    """Tell from what the debugger says at its stops whether a processor stands still since then.
+
+    One whose guest shut down does not: the stop is over at the hypervisor's next instruction.
+    """
+    return _STANDSTILL.search(output) is not None
 
 
 class Bochs:
@@ -134,6 +167,7 @@ class Bochs:
         self._panicked = False
         self._looking = threading.Lock()
         self._log: Path | None = None
+        self._output: Path | None = None
 
     def require(self) -> None:
         """Die with ``MISSING`` if Bochs is not installed."""
@@ -153,6 +187,7 @@ class Bochs:
         path = directory.path
         self._console = Console(directory.console)
         self._log = path / "bochs.log"
+        self._output = directory.stderr
         config = [*("-q", "-f", str(path / "bochsrc")), *("-rc", str(path / "commands"))]
         argv = ["env", "TERM=dumb", BINARY, *config]
         self._prepare(path)
@@ -171,8 +206,13 @@ class Bochs:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs; it ends when the guest does."""
-        return self.process is not None and self.process.running
+        """Whether the process runs; it ends when the guest does, or is ended."""
+        if self.process is None or not self.process.running:
+            return False
+        if self._output is not None and shut_down(self._output.read_text(errors="replace")):
+            self.process.kill()
+            return False
+        return True
 
     @property
     def panicked(self) -> bool:
@@ -218,7 +258,7 @@ class Bochs:
         loader.build_loader(path)
         (path / "ram.image").write_bytes(image)
         (path / "bochsrc").write_text(bochsrc(self.spec, path))
-        (path / "commands").write_text(COMMANDS)
+        (path / "commands").write_text(commands(self.spec.engine))
 
     def _start(self, argv: Sequence[str], directory: RunDir) -> bool:
         """Start the process; tell whether it got its port. It is ended if it did not."""

@@ -28,6 +28,18 @@ CAPTURED_RESET = """\
 04926185277i[CPU0  ] CPU is in protected mode (active)
 04926185277p[CPU0  ] >>PANIC<< exception(): 3rd (13) exception with no resolution
 """
+GUEST_SHUT_DOWN = """\
+(1).[1391419630] ??? (physical address not available)
+Next at t=1391419631
+(0) [0x000001a592eb] 0010:ffffffff81a592eb (unk. ctxt): jmp .+3835152  (0xffffffff81e01800)
+(1) [0x000006df2f50] 0010:ffffffffc022ff50 (unk. ctxt): vmsave                    ; 0f01db
+"""
+SHUT_DOWN = """\
+(1).[1188001810] [0x000001c01510] 0010:ffffffff81c01510 (unk. ctxt): push r9    ; 4151
+Next at t=1188001815
+(0) [0x0000063371b6] 0033:00007f8a0a7441b6 (unk. ctxt): xor ecx, dword ptr ds:[r8+r13*4]
+(1) [0x000001c01510] 0010:ffffffff81c01510 (unk. ctxt): push r9    ; 4151
+"""
 
 
 @pytest.fixture
@@ -117,6 +129,21 @@ def test_the_log_tells_how_the_guest_ended(log: str, end: str) -> None:
     assert bochs.end_of_guest(log) == end
 
 
+def test_a_triple_fault_ends_bochs_but_for_svm(spec: MachineSpec) -> None:
+    assert "\npanic: action=fatal\n" in bochs.bochsrc(spec, RUN)
+    assert bochs.commands(VMX_BOCHS) == "continue\n"
+    svm = replace(spec, engine=SVM_BOCHS, cpus=2)
+    assert "\npanic: action=fatal, cpu0=report, cpu1=report\n" in bochs.bochsrc(svm, RUN)
+    assert bochs.commands(SVM_BOCHS).count("continue\n") > 100
+
+
+def test_a_processor_that_shut_down_is_told_from_one_whose_guest_did() -> None:
+    assert not bochs.shut_down("")
+    assert not bochs.shut_down(GUEST_SHUT_DOWN)
+    assert bochs.shut_down(SHUT_DOWN)
+    assert bochs.shut_down(GUEST_SHUT_DOWN + SHUT_DOWN)
+
+
 # ----------------------------------------------------------------------------------- the driver
 
 
@@ -198,6 +225,7 @@ def test_one_that_hangs_at_its_start_is_ended(
         ("panic", "Kernel panic - not syncing: for a test"),
         ("reboot", "it rebooted"),
         ("poweroff", "it powered itself off"),
+        ("shutdown", "its processor shut down after a triple fault"),
     ],
 )
 def test_an_end_is_told_at_once_with_its_cause(
