@@ -11,6 +11,7 @@ import click
 
 from lab.cache.commands import cache
 from lab.config import DEFAULT_PROFILE, Config
+from lab.conformance.commands import matrix
 from lab.crash.commands import crash
 from lab.errors import LabError, Status
 from lab.image.commands import image_group, image_option
@@ -80,7 +81,7 @@ def doctor(
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
 
 
-for command in (image_group, cache, crash, *LIVE_COMMANDS, *REPORT_COMMANDS):
+for command in (image_group, cache, crash, matrix, *LIVE_COMMANDS, *REPORT_COMMANDS):
     cli.add_command(command)
 
 

@@ -28,6 +28,11 @@ class Config:
         """One directory per test session: results, report."""
         return self.cache / "sessions"
 
+    @property
+    def conformance(self) -> Path:
+        """What conformance came to, a file for each engine; of this checkout, so not cached."""
+        return self.source / "build/conformance"
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Follow the XDG base directories; ``DBOS_LAB_CACHE`` and ``DBOS_LAB_RUNS`` override."""

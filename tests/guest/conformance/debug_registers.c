@@ -70,21 +70,41 @@ CASE(debug_reset_values)
 
 GUEST(nops, "nop; nop; hlt");
 
+static void single_step(struct machine *machine)
+{
+	struct trap *trap;
+
+	load(machine, nops);
+	machine->run->regs.rflags = RFLAGS_FIXED | RFLAGS_TF;
+	trap = expect_trap(machine, DB, 0);
+	check(trap->rip == GUEST_CODE + 1, "RIP 0x%lx", trap->rip);
+	trap = expect_trap(machine, DB, 0);
+	check(trap->rip == GUEST_CODE + 2, "RIP 0x%lx", trap->rip);
+	trap->rflags &= ~RFLAGS_TF;
+	expect_exit(machine, DUNE_EXIT_HLT);
+	expect_status(machine, DR6_FIXED | DR6_BS, DR7_FIXED);
+}
+
 CASE(debug_single_step)
 {
 	struct machine machine;
-	struct trap *trap;
 
 	machine_create(&machine);
+	machine.run->inject = (struct dune_event){ .valid = 1, .vector = UD };
 	load(&machine, nops);
-	machine.run->regs.rflags |= RFLAGS_TF;
-	trap = expect_trap(&machine, DB, 0);
-	check(trap->rip == GUEST_CODE + 1, "RIP 0x%lx", trap->rip);
-	trap = expect_trap(&machine, DB, 0);
-	check(trap->rip == GUEST_CODE + 2, "RIP 0x%lx", trap->rip);
-	trap->rflags &= ~RFLAGS_TF;
-	expect_exit(&machine, DUNE_EXIT_HLT);
-	expect_status(&machine, DR6_FIXED | DR6_BS, DR7_FIXED);
+	expect_trap(&machine, UD, 0);
+	expect_exit(&machine, DUNE_EXIT_HLT);	/* by now all memory is in that a trap needs */
+	single_step(&machine);
+}
+
+/* Second-level faults on the way to an instruction and to its trap are no steps. */
+CASE(debug_single_step_in_second_level)
+{
+	struct machine machine;
+
+	machine_create(&machine);
+	single_step(&machine);
+	check(machine.run->faults >= 3, "only %llu second-level faults", machine.run->faults);
 }
 
 GUEST(icebp, ".byte 0xf1; hlt");

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "conformance.h"
 
@@ -63,21 +64,47 @@ CASE(interrupt_waits_for_window)
 	check(machine.run->interrupt_windows == 1, "%llu windows", machine.run->interrupt_windows);
 }
 
-/* The first MOV SS brings the GDT in: no exit comes between the other and STI. */
-GUEST(stack_shadow, "mov $0x10, %eax; mov %eax, %ss; sti; mov %eax, %ss; nop; hlt");
+/*
+ * The first MOV SS brings the GDT in: no exit comes between the other and STI. It stands apart from
+ * STI, for of several instructions in a row that hold interrupts off only the first is sure to (SDM
+ * 2B, MOV), and QEMU's TCG makes use of that.
+ */
+GUEST(stack_shadow, "mov $0x10, %eax; mov %eax, %ss; nop; sti; mov %eax, %ss; nop; hlt");
 
 CASE(interrupt_waits_for_mov_ss)
 {
 	struct machine machine;
 	struct trap *trap;
 
-	skip_on_tcg("an interrupt between STI and MOV SS, not understood, perhaps ours");
 	machine_create(&machine);
 	load(&machine, stack_shadow);
 	machine_raise(&machine, 0x40);
 	trap = expect_trap(&machine, 0x40, 0);
 	/* Whether MOV SS in the shadow of STI opens another one is the CPU's choice. */
-	check(trap->rip == GUEST_CODE + 10 || trap->rip == GUEST_CODE + 11, "RIP 0x%lx", trap->rip);
+	check(trap->rip == GUEST_CODE + 11 || trap->rip == GUEST_CODE + 12, "RIP 0x%lx", trap->rip);
+}
+
+/* What stands in the shadow exits for a second-level fault; behind the exit it still lasts. */
+GUEST(sti_shadow, "sti; mov %eax, 0x100000; nop; hlt");
+
+CASE(interrupt_shadow_outlasts_exit)
+{
+	struct machine machine;
+	struct trap *trap;
+	uint64_t faults;
+
+	skip_on_tcg("its VMRUN (helper_vmrun) never reads the shadow that #VMEXIT has saved");
+	machine_create(&machine);
+	load(&machine, sti_shadow);
+	expect_exit(&machine, DUNE_EXIT_HLT);	/* brings in all but the page */
+	check(madvise(machine.memory + GUEST_SPARE, GUEST_PAGE, MADV_DONTNEED) == 0, "madvise");
+	faults = machine.run->faults;
+	load(&machine, sti_shadow);
+	machine.run->regs.rflags &= ~RFLAGS_IF;
+	machine_raise(&machine, 0x40);
+	trap = expect_trap(&machine, 0x40, 0);
+	check(trap->rip == GUEST_CODE + 8, "RIP 0x%lx", trap->rip);
+	check(machine.run->faults > faults, "no second-level fault");
 }
 
 CASE(interrupt_highest_first)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * conformance [CASE...]: runs the cases named, or all, and prints a line for each. Ends with 0 if
- * every case was run to its end, however that was.
+ * conformance [CASE...] [--without CASE...]: runs the cases named before --without, or all, but for
+ * those named behind it, and prints a line for each. Ends with 0 if every case was run to its end,
+ * however that was.
  *
  * Each case is a child in a process group of its own, so that one that hangs, with whatever it has
  * started, can be killed. What it writes to stderr is its reason.
@@ -89,11 +90,9 @@ static void run_case(const struct conformance_case *this)
 	fflush(stdout);
 }
 
-static bool wanted(const struct conformance_case *this, char **names)
+static bool listed(const struct conformance_case *this, char **names, char **end)
 {
-	if (!*names)
-		return true;
-	for (; *names; names++) {
+	for (; names < end; names++) {
 		if (strcmp(this->name, *names) == 0)
 			return true;
 	}
@@ -103,10 +102,14 @@ static bool wanted(const struct conformance_case *this, char **names)
 int main(int argc, char **argv)
 {
 	const struct conformance_case *this;
+	char **wanted = argv + 1, **end = argv + argc, **without = wanted;
 
-	(void)argc;
+	while (without < end && strcmp(*without, "--without") != 0)
+		without++;
 	for (this = __start_cases; this < __stop_cases; this++) {
-		if (wanted(this, argv + 1))
+		if (wanted < without && !listed(this, wanted, without))
+			continue;
+		if (!listed(this, without, end))
 			run_case(this);
 	}
 	return 0;
