@@ -96,6 +96,7 @@ class Lab:
         *,
         cpu: str | None = None,
         cpus: int | None = None,
+        memory_mib: int = 1024,
         interleaving: Interleaving | None = None,
         limits: Limits | None = None,
     ) -> Iterator[Booted]:
@@ -110,6 +111,7 @@ class Lab:
             profile,
             cpu=cpu,
             cpus=cpus,
+            memory_mib=memory_mib,
             interleaving=interleaving,
             limits=limits or self.limits,
             report=self.report,

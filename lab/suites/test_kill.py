@@ -21,7 +21,7 @@ echo status $?
 @pytest.mark.parametrize("threads", [1, 2, 6])
 def test_sigkill_in_guest_mode_leaves_nothing(guest: Guest, threads: int) -> None:
     load_module(guest, MODULE)
-    killed = guest.run(KILL.format(threads=threads), timeout=20.0)
+    killed = guest.run(KILL.format(threads=threads))
     assert killed.text.endswith("status 137\n"), killed.stderr.decode()
     assert guest.run("pidof spin").status != 0
     users = guest.run("cat /sys/module/dune/refcnt", check=True).text.strip()
@@ -31,7 +31,5 @@ def test_sigkill_in_guest_mode_leaves_nothing(guest: Guest, threads: int) -> Non
 
 
 def test_other_signals_reach_it_too(module_loaded: Guest) -> None:
-    stopped = module_loaded.run(
-        "timeout -s TERM 2 /lab/spin 2; test $? = 143 && ! pidof spin", timeout=20.0
-    )
+    stopped = module_loaded.run("timeout -s TERM 2 /lab/spin 2; test $? = 143 && ! pidof spin")
     assert stopped.status == 0

@@ -118,9 +118,12 @@ static void ring_all(const char *code, const char *end)
 		pthread_join(threads[i], NULL);
 	stop(&machine, target);
 	/*
-	 * QEMU's TCG forgets to clear exception_index after an interrupt injected by VMRUN: if the
-	 * next thing that happens to the vCPU is an exit request of another thread, the guest gets
-	 * the same interrupt once more. None is lost, though: then we would still be waiting.
+	 * QEMU's TCG leaves exception_index set when VMRUN injects an interrupt (helper_vmrun). If
+	 * the next thing that happens to the vCPU is a request to leave its loop, that finds it
+	 * (cpu_handle_interrupt), and the guest gets the same interrupt once more, interrupts off
+	 * or not. Seen in QEMU's log (-d int,in_asm): a delivery without a VMRUN before it. Its
+	 * sender is then one ahead, and two of its doorbells can become one. None is lost, though:
+	 * then we would still be waiting.
 	 */
 	for (unsigned int i = 0; i < SENDERS && !is_tcg(); i++)
 		check(guest_read(&machine, GUEST_DATA + 8 * i) == ROUNDS, "%lu of vector %u",
