@@ -4,7 +4,7 @@
 #	make test	unit tests, all suites in guests, Bochs; then the matrix of conformance
 #	make zoo	only the machines broken on purpose; a table of the verdicts
 #	make soak	start and stop 300 machines, two at once, and look for what is left
-#	make bochs	only what runs under Bochs, VT-x and SVM; bochs-all: all that can, in hours
+#	make bochs	what of make test runs under Bochs, VT-x and SVM; bochs-all: all that can
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
 #	make lint	style and types of the Python, and the scripts (C: each build has -Werror)
@@ -18,6 +18,8 @@ BIN := $(VENV)/bin
 CONFORMANCE := lab/suites/test_conformance.py
 BOCHS_SUITES := $(addprefix lab/suites/test_,boot.py bochs.py)
 VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py) $(CONFORMANCE)
+MEMORY_SUITES := $(addprefix lab/suites/test_,slots.py leaves.py memory.py pressure.py torture.py \
+	threads.py fork.py kill.py module.py)
 KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py hello.py module.py threads.py)
 WORKERS := -n 2 --dist worksteal
 SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run
@@ -81,6 +83,7 @@ bochs-svm:
 bochs-all: setup
 	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine vmx-bochs --lab-require vmx
 	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine svm-bochs --lab-require svm
+	$(BIN)/pytest $(MEMORY_SUITES) --lab-engine vmx-bochs --lab-profile seed --lab-require vmx
 
 lint: setup
 	$(BIN)/ruff check

@@ -7,21 +7,23 @@ from dataclasses import replace
 import pytest
 
 from lab.deploy import MODULE, load_module
-from lab.engine import Accelerator
+from lab.engine import VMX_BOCHS, Accelerator
 from lab.guest import Guest
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab_boot("seed")
 
 HUGE = ["huge", "split", "collapse", "unmapped", "hugetlb 2 MiB"]
+SMALL = ["small"]
+"""In their place on a CPU with the erratum ITLB_MULTIHIT, which gets leaves of 4 KiB only."""
 REST = ["execution", "dirt", "files", "leaves"]
 
 
-def test_leaves(module_loaded: Guest) -> None:
+def test_leaves(module_loaded: Guest, lab: Lab) -> None:
     ran = module_loaded.run("/lab/leaves")
     assert ran.status == 0, ran.stderr.decode()
     steps = re.findall(r"^([a-z]+|hugetlb 2 MiB): ok$", ran.text, re.M)
-    assert steps == [*HUGE, *REST]
+    assert steps == [*(SMALL if lab.engine is VMX_BOCHS else HUGE), *REST]
 
 
 def test_leaves_of_1_gib(lab: Lab) -> None:
