@@ -33,18 +33,20 @@ LOG = "steps.jsonl"
 
 
 def _nothing(_guest: Guest) -> None:
-    """Prepare nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """What every run begins with: a clean machine in ``state``, on which ``prepare`` was done.
 
-    What ``prepare`` does to the kernel (a module's taint flag) is not held against the run.
+    What ``prepare`` does to the kernel (a module's taint flag) is not held against the run. If all
+    its steps went well, a run ends with ``conclude``, and what that raises is the run's failure.
     """
 
     state: State = State.GUEST
     prepare: Callable[[Guest], object] = _nothing
+    conclude: Callable[[Guest], object] = _nothing
 
 
 class Stressed:
@@ -114,6 +116,7 @@ class Stressed:
             setting.prepare(booted.guest)
             trial.observe(booted)
             error, begun = _done(booted.guest, steps)
+            error = error or _concluded(booted.guest, setting)
             judgement = trial.judge(error)
         title = f"{judgement.verdict}: {judgement.title}" if judgement.verdict.fails else ""
         return Run(title, begun)
@@ -124,6 +127,15 @@ class Stressed:
             directory.mkdir(parents=True, exist_ok=True)
             with (directory / LOG).open("a") as log:
                 log.write(entry + "\n")
+
+
+def _concluded(guest: Guest, setting: Setting) -> Exception | None:
+    """Have the setting's last word; return what it found wrong."""
+    try:
+        setting.conclude(guest)
+    except (AssertionError, LabError) as error:
+        return error
+    return None
 
 
 def _done(guest: Guest, steps: Sequence[Step]) -> tuple[Exception | None, int]:

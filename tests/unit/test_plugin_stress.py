@@ -63,6 +63,13 @@ def test_chosen_steps_are_run_and_no_others(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["*--lab-steps: the plan has steps 0 to 49, not 50*"])
 
 
+def test_the_last_word_is_part_of_every_run(suite: Suite) -> None:
+    ill = "def conclude(guest):\n    assert guest.run('hello').status == 7, 'it is ill'\n"
+    result = suite.run(ill + STRESS.replace("prepare=obey", "conclude=conclude"))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*it is ill*", "*1 of 50 steps are enough*"])
+
+
 def test_another_seed_is_another_plan(suite: Suite) -> None:
     def steps(seed: str) -> list[str]:
         lines = suite.run(STRESS, "--lab-seed", seed).outlines
