@@ -27,6 +27,8 @@ VALUES = {
     "steps": ["1", "2,3", "4"],
     "keep": ["all", "failed", "all"],
     "cycles": ["2", "3", "4"],
+    "creations": ["1000", "2000", "10000"],
+    "processes": ["2", "32", "64"],
     "timeout-factor": ["0.5", "2", "3"],
 }
 
