@@ -6,6 +6,7 @@
 #	make soak	start and stop 300 machines, two at once, and look for what is left
 #	make bochs	what of make test runs under Bochs, VT-x and SVM; bochs-all: all that can
 #	make soak-hv	10,000 VMs made and ended, 64 processes at once; looks for what is left
+#	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
 #	make lint	style and types of the Python, and the scripts (C: each build has -Werror)
@@ -75,6 +76,11 @@ soak-hv: setup
 	$(BIN)/pytest lab/suites/test_lifecycle.py --lab-profile seed --lab-require svm \
 		--lab-creations 10000 --lab-processes 64 -s
 
+fuzz: setup
+	$(BIN)/dbos-lab image
+	$(BIN)/pytest lab/suites/test_fuzz.py --lab-profile seed --lab-require svm \
+		--lab-rounds 40 -s
+
 # The emulator with VT-x, and a second opinion on SVM, side by side: each of them is one thread.
 bochs: setup
 	@+$(MAKE) --no-print-directory --output-sync=target -j2 bochs-vmx bochs-svm
@@ -117,4 +123,4 @@ clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
 
 .PHONY: help setup run doctor test unit integration second-guest zoo bochs bochs-vmx bochs-svm
-.PHONY: bochs-all soak lint docs bench-lab bench-hv clean forget-matrix soak-hv
+.PHONY: bochs-all soak lint docs bench-lab bench-hv clean forget-matrix soak-hv fuzz
