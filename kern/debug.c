@@ -24,6 +24,10 @@ void debug_registers_load(struct vcpu *vcpu)
 {
 	if (!vcpu->debug.live)
 		return;
+	get_debugreg(vcpu->debug.host[0], 0);
+	get_debugreg(vcpu->debug.host[1], 1);
+	get_debugreg(vcpu->debug.host[2], 2);
+	get_debugreg(vcpu->debug.host[3], 3);
 	/* A breakpoint of the host must not become one at an address the guest chose. */
 	set_debugreg(0UL, 7);
 	set_debugreg(vcpu->debug.address[0], 0);
@@ -34,7 +38,8 @@ void debug_registers_load(struct vcpu *vcpu)
 
 /*
  * An exit leaves DR7 at its reset value, so breakpoints that perf or gdb have in this thread or on
- * this CPU are off by now, and their addresses may be overwritten.
+ * this CPU are off by now, and their addresses may be overwritten. (The kernel's function for this
+ * is one of those that newer ones keep to KVM.)
  */
 void debug_registers_restore(struct vcpu *vcpu)
 {
@@ -43,7 +48,13 @@ void debug_registers_restore(struct vcpu *vcpu)
 		get_debugreg(vcpu->debug.address[1], 1);
 		get_debugreg(vcpu->debug.address[2], 2);
 		get_debugreg(vcpu->debug.address[3], 3);
+		set_debugreg(vcpu->debug.host[0], 0);
+		set_debugreg(vcpu->debug.host[1], 1);
+		set_debugreg(vcpu->debug.host[2], 2);
+		set_debugreg(vcpu->debug.host[3], 3);
 	}
-	if (vcpu->debug.live || hw_breakpoint_active())
-		hw_breakpoint_restore();
+	if (vcpu->debug.live || hw_breakpoint_active()) {
+		set_debugreg(DR6_RESERVED, 6);
+		set_debugreg(this_cpu_read(cpu_dr7), 7);
+	}
 }

@@ -13,7 +13,6 @@
  */
 #include <linux/cpuhotplug.h>
 #include <linux/smp.h>
-#include <linux/syscore_ops.h>
 
 #include "hypervisor.h"
 
@@ -21,13 +20,6 @@ static DEFINE_MUTEX(hardware_mutex);
 static unsigned int hardware_users;
 static bool hardware_leased;		/* changes only while there is no user */
 static enum cpuhp_state hardware_state;
-
-/* The newest kernels, and stable ones with them, hand a pointer to these (see Kbuild). */
-#ifdef HAVE_REGISTER_SYSCORE
-#define SYSCORE_ARGUMENTS void *data
-#else
-#define SYSCORE_ARGUMENTS void
-#endif
 
 /*
  * The CPU that is up last through a suspend never passes the hot-plug states, and comes back with
@@ -59,24 +51,7 @@ static void hardware_shutdown(SYSCORE_ARGUMENTS)
 	on_each_cpu(disable_this_cpu, NULL, true);
 }
 
-#ifdef HAVE_REGISTER_SYSCORE
-static const struct syscore_ops hardware_syscore_ops = {
-	.suspend = hardware_suspend,
-	.resume = hardware_resume,
-	.shutdown = hardware_shutdown,
-};
-
-static struct syscore hardware_syscore = { .ops = &hardware_syscore_ops };
-#else
-static struct syscore_ops hardware_syscore = {
-	.suspend = hardware_suspend,
-	.resume = hardware_resume,
-	.shutdown = hardware_shutdown,
-};
-
-#define register_syscore   register_syscore_ops
-#define unregister_syscore unregister_syscore_ops
-#endif
+DEFINE_SYSCORE(hardware_syscore, hardware_suspend, hardware_resume, hardware_shutdown);
 
 static int dune_cpu_online(unsigned int cpu)
 {

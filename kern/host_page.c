@@ -7,6 +7,7 @@
  * mappings (the vDSO's data page), which have none to reference.
  */
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/pgtable.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
@@ -43,9 +44,7 @@ static bool is_mapped(struct mm_struct *mm, unsigned long hva)
  */
 static bool grow_stack(unsigned long hva)
 {
-	char byte;
-
-	return get_user(byte, (char __user *)hva) == 0;
+	return fault_in_readable((const char __user *)hva, 1) == 0;
 }
 
 /*

@@ -18,6 +18,8 @@
  *	shrinker.c	tables given back under memory pressure
  *	cpuid.c		what the guest has of the CPU: CR4, and what CPUID says
  *	predictors.c	a barrier between the guests of two processes
+ *	compat.h	what differs between kernels
+ *	barriers.h	against speculation at a world switch
  *	svm/		AMD, behind struct vendor_ops
  *	vmx/		Intel, likewise
  *
@@ -36,6 +38,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 
+#include "compat.h"
 #include "uapi/dune.h"
 
 #define DUNE_MAX_SLOTS 32
@@ -150,6 +153,7 @@ struct vcpu {
 	struct {
 		bool live;		/* the guest's MOV DR do not exit any more */
 		unsigned long address[4]; /* DR0-3 while the guest does not run; DR6, DR7: vendor */
+		unsigned long host[4];	/* the host's while it does */
 	} debug;
 	void *vendor;			/* struct svm_vcpu or vmx_vcpu */
 };

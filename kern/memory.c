@@ -49,6 +49,7 @@ void memory_destroy(struct vm *vm)
  * whole piece of 4 KiB leaves is about a millisecond of harvesting.
  */
 void memory_zap(struct vm *vm, u64 gpa, u64 end, bool may_sleep)
+	__must_hold(&vm->mmu_lock)
 {
 	while ((gpa = tdp_next(vm, gpa, end)) < end) {
 		u64 next = min_t(u64, ALIGN_DOWN(gpa, TDP_ZAP_PIECE) + TDP_ZAP_PIECE, end);

@@ -103,14 +103,14 @@ static bool age_hva_range(struct mmu_notifier *notifier, u64 start, u64 end, boo
 	return young;
 }
 
-static int notifier_clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
-				unsigned long start, unsigned long end)
+static young_t notifier_clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+				    unsigned long start, unsigned long end)
 {
 	return age_hva_range(notifier, start, end, true);
 }
 
-static int notifier_test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
-			       unsigned long address)
+static young_t notifier_test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+				   unsigned long address)
 {
 	return age_hva_range(notifier, address, address + PAGE_SIZE, false);
 }

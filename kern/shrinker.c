@@ -89,39 +89,20 @@ unlock:
 	return freed ?: SHRINK_STOP;
 }
 
-/* 6.7 allocates shrinkers itself (see Kbuild). */
-#ifdef HAVE_SHRINKER_ALLOC
-static struct shrinker *shrinker;
-
-int shrinker_setup(void)
-{
-	shrinker = shrinker_alloc(0, "dune-tables");
-	if (!shrinker)
-		return -ENOMEM;
-	shrinker->count_objects = shrinker_count;
-	shrinker->scan_objects = shrinker_scan;
-	shrinker_register(shrinker);
-	return 0;
-}
-
-void shrinker_teardown(void)
-{
-	shrinker_free(shrinker);
-}
-#else
-static struct shrinker shrinker = {
+static struct shrinker template = {
 	.count_objects = shrinker_count,
 	.scan_objects = shrinker_scan,
 	.seeks = DEFAULT_SEEKS,
 };
 
+static struct shrinker *shrinker;
+
 int shrinker_setup(void)
 {
-	return register_shrinker(&shrinker, "dune-tables");
+	return shrinker_start(&shrinker, &template, "dune-tables");
 }
 
 void shrinker_teardown(void)
 {
-	unregister_shrinker(&shrinker);
+	shrinker_stop(shrinker);
 }
-#endif

@@ -15,7 +15,7 @@
 #include "statistics.h"
 
 struct exit_name {
-	u32 code;
+	u64 code;			/* newer headers have -1 in 64 bits; the low half counts */
 	const char *name;
 };
 
@@ -33,7 +33,7 @@ static const char *exit_name(u32 code)
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if (names[i].code == code)
+		if ((u32)names[i].code == code)
 			return names[i].name;
 	}
 	return "unnamed";

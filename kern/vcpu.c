@@ -14,27 +14,18 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/thread_info.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <asm/trapnr.h>
 
 #include "statistics.h"
 
-#ifdef _TIF_NEED_RESCHED_LAZY
-#define ENTRY_WORK_LAZY _TIF_NEED_RESCHED_LAZY
-#else
-#define ENTRY_WORK_LAZY 0
-#endif
-/* KVM leaves its guest's SYSCALL MSRs in the CPU until then, and ours would see and lose them. */
-#ifdef _TIF_USER_RETURN_NOTIFY
-#define ENTRY_WORK_MSRS _TIF_USER_RETURN_NOTIFY
-#else
-#define ENTRY_WORK_MSRS 0
-#endif
+/*
+ * _TIF_USER_RETURN_NOTIFY: KVM leaves its guest's SYSCALL MSRs in the CPU until then, and ours
+ * would see and lose them.
+ */
 #define ENTRY_WORK                                                                         \
 	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME | _TIF_NEED_RESCHED |    \
-	 ENTRY_WORK_LAZY | ENTRY_WORK_MSRS | _TIF_NEED_FPU_LOAD)
+	 _TIF_NEED_RESCHED_LAZY | _TIF_USER_RETURN_NOTIFY | _TIF_NEED_FPU_LOAD)
 
 /* One world switch. Returns false, without entering, when the thread has to go to user space. */
 static bool enter_guest(struct vcpu *vcpu)
@@ -222,11 +213,7 @@ static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	/* A forked child has no business in its parent's registers. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND);
-#else
-	vma->vm_flags |= VM_DONTCOPY | VM_DONTEXPAND;
-#endif
 	return vm_insert_page(vma, vma->vm_start, virt_to_page(vcpu->run));
 }
 

@@ -140,7 +140,7 @@ static long lease(struct vm *vm, unsigned long fd)
 		ret = hardware_get(true);
 	if (!ret) {
 		vm->lease = file;
-		smp_store_release(&vm->has_hardware, true);
+		smp_store_release(&vm->has_hardware, true); /* after vm->lease */
 	}
 	mutex_unlock(&vm->slots_mutex);
 	if (ret)

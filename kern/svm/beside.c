@@ -82,9 +82,9 @@ static bool flush_asid(struct vmcb *vmcb, u32 asid)
 	control->tlb_ctl = svm_flush_this_asid();
 	asm volatile("vmrun %%rax\n\t"
 		     "stgi" : : "a"(__sme_set(__pa(vmcb))) : "cc", "memory");
-	if (control->exit_code == SVM_EXIT_EXCP_BASE + MC_VECTOR)
+	if (svm_exit_code(control) == SVM_EXIT_EXCP_BASE + MC_VECTOR)
 		svm_forward_machine_check();
-	return control->exit_code != (u32)SVM_EXIT_ERR;
+	return svm_exit_code(control) != (u32)SVM_EXIT_ERR;
 }
 
 /*

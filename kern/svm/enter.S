@@ -10,10 +10,7 @@
  * guest's GS base. Interrupts are then enabled only so that RFLAGS.IF is set at VMRUN: with
  * V_INTR_MASKING that is what lets a host interrupt end guest mode (APM 2 15.21.1).
  */
-#include <linux/linkage.h>
-#include <asm/asm.h>
-#include <asm/cpufeatures.h>
-#include <asm/nospec-branch.h>
+#include "barriers.h"
 
 /* struct dune_regs; svm.c asserts them. */
 #define REGS_RBX  8
@@ -47,8 +44,8 @@ SYM_FUNC_START(svm_enter)
 	vmsave	%rax
 	mov	%rsi, %rax
 
-#ifdef VM_CLEAR_CPU_BUFFERS
-	VM_CLEAR_CPU_BUFFERS	/* the guest must not sample what the kernel left in them */
+#ifdef X86_FEATURE_CLEAR_CPU_BUF_VM	/* the guest must not sample what the kernel left there */
+	CLEAR_BUFFERS(X86_FEATURE_CLEAR_CPU_BUF_VM, X86_FEATURE_CLEAR_CPU_BUF_VM)
 #endif
 	mov	REGS_RBX(%rdi), %rbx
 	mov	REGS_RCX(%rdi), %rcx
@@ -95,15 +92,7 @@ SYM_FUNC_START(svm_enter)
 	mov	%r15, REGS_R15(%rdi)
 	pop	REGS_RDI(%rdi)
 
-	/* These may clobber RAX, RCX and RDX, which are free by now. */
-#ifdef UNTRAIN_RET_VM
-	UNTRAIN_RET_VM
-#else
-	UNTRAIN_RET
-#ifdef X86_FEATURE_IBPB_ON_VMEXIT	/* which this UNTRAIN_RET does not know */
-	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
-#endif
-#endif
+	UNTRAIN_RETURNS	/* RAX, RCX and RDX are free by now */
 	pop	%rax	/* the host VMCB again */
 	stgi
 

@@ -92,7 +92,7 @@ static int report_hardware_exit(struct vcpu *vcpu, enum dune_exit reason)
 	struct dune_run *run = vcpu->run;
 
 	run->exit_reason = reason;
-	run->hw.code = control->exit_code;
+	run->hw.code = svm_exit_code(control);
 	run->hw.info1 = control->exit_info_1;
 	run->hw.info2 = control->exit_info_2;
 	return 0;
@@ -103,11 +103,11 @@ int svm_handle_exit(struct vcpu *vcpu)
 	struct vmcb *vmcb = ((struct svm_vcpu *)vcpu->vendor)->vmcb;
 	struct vmcb_control_area *control = &vmcb->control;
 
-	if (control->exit_code == (u32)SVM_EXIT_ERR)
+	if (svm_exit_code(control) == (u32)SVM_EXIT_ERR)
 		return report_hardware_exit(vcpu, DUNE_EXIT_FAIL_ENTRY);
 	svm_requeue_interrupted_event(vcpu);
 
-	switch (control->exit_code) {
+	switch (svm_exit_code(control)) {
 	case SVM_EXIT_INTR:
 	case SVM_EXIT_NMI:
 	case SVM_EXIT_SMI:

@@ -362,12 +362,12 @@ static bool svm_vcpu_enter(struct vcpu *vcpu, bool flush)
 	regs->rsp = save->rsp;
 	regs->rip = save->rip;
 	regs->rflags = save->rflags;
-	note_exit(vcpu, control->exit_code, control->exit_info_1, control->exit_info_2);
+	note_exit(vcpu, svm_exit_code(control), control->exit_info_1, control->exit_info_2);
 
-	if (control->exit_code == (u32)SVM_EXIT_ERR) {
+	if (svm_exit_code(control) == (u32)SVM_EXIT_ERR) {
 		svm_cpu_forget(svm);
 		control->event_inj = 0;
-	} else if (control->exit_code == SVM_EXIT_EXCP_BASE + MC_VECTOR) {
+	} else if (svm_exit_code(control) == SVM_EXIT_EXCP_BASE + MC_VECTOR) {
 		svm_forward_machine_check();
 	}
 	return true;

@@ -16,6 +16,12 @@ struct svm_vcpu {
 	u64 asid_generation;
 };
 
+/* The low half: newer headers have 64 bits, and -1 of as many for a refused VMRUN. */
+static inline u32 svm_exit_code(const struct vmcb_control_area *control)
+{
+	return control->exit_code;
+}
+
 /* svm.c */
 void svm_vmcb_init(struct vmcb *vmcb, const u64 *tdp_root);
 void svm_allow_debug_registers(struct vmcb *vmcb);

@@ -8,13 +8,9 @@
  * An exit comes to vmx_exit_point with RSP as it was at the VMWRITE and CF and ZF clear (SDM 3C
  * 28.5.3); an entry that the CPU refuses goes on there too, with one of the two set (SDM 3C 31.2).
  */
-#include <linux/linkage.h>
-#include <asm/alternative.h>
-#include <asm/asm.h>
-#include <asm/cpufeatures.h>
 #include <asm/ibt.h>
-#include <asm/msr-index.h>
-#include <asm/nospec-branch.h>
+
+#include "barriers.h"
 
 /* struct dune_regs; vmx.c asserts them. */
 #define REGS_RAX  0
@@ -36,6 +32,29 @@
 #define VMCS_HOST_RSP 0x6c14
 
 .text
+#ifndef HAVE_CLEAR_BHB_LOOP
+/*
+ * Intel's sequence for CPUs that must overwrite the branch history by branches ("Branch History
+ * Injection and Intra-mode Branch Target Injection", software BHB-clearing sequence), where the
+ * kernel keeps its own to KVM. ECX: how deep. Clobbers EAX.
+ */
+SYM_FUNC_START_LOCAL(overwrite_history)
+	call	overwrite_level
+	RET
+SYM_FUNC_END(overwrite_history)
+
+SYM_FUNC_START_LOCAL(overwrite_level)
+	mov	$5, %eax
+1:	jmp	2f
+	nop
+2:	sub	$1, %eax
+	jnz	1b
+	sub	$1, %ecx
+	jnz	overwrite_history
+	RET
+SYM_FUNC_END(overwrite_level)
+#endif
+
 SYM_FUNC_START(vmx_enter)
 	push	%rbp
 	push	%r15
@@ -65,7 +84,12 @@ SYM_FUNC_START(vmx_enter)
 	mov	REGS_R14(%rdi), %r14
 	mov	REGS_R15(%rdi), %r15
 	mov	REGS_RDI(%rdi), %rdi
-	CLEAR_CPU_BUFFERS	/* the guest must not sample what the kernel left in them */
+	/* The guest must not sample what the kernel left there. */
+#ifdef X86_FEATURE_CLEAR_CPU_BUF_VM
+	CLEAR_BUFFERS(X86_FEATURE_CLEAR_CPU_BUF, X86_FEATURE_CLEAR_CPU_BUF_VM)
+#else
+	CLEAR_BUFFERS(X86_FEATURE_CLEAR_CPU_BUF, X86_FEATURE_CLEAR_CPU_BUF)
+#endif
 	jc	.Lresume
 	vmlaunch
 	jmp	vmx_exit_point
@@ -102,7 +126,15 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	xor	%edx, %edx
 	wrmsr
 .Lspec_ctrl_done:
+#ifdef HAVE_CLEAR_BHB_LOOP
 	CLEAR_BRANCH_HISTORY_VMEXIT
+#else
+	ALTERNATIVE "jmp .Lhistory_done", "", X86_FEATURE_CLEAR_BHB_VMEXIT
+	mov	$5, %ecx
+	call	overwrite_history
+	lfence
+.Lhistory_done:
+#endif
 
 	/* What the guest left in registers must not steer speculation in the kernel. */
 	movzbl	%bl, %eax

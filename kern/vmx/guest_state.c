@@ -68,7 +68,8 @@ static void init_controls(struct vmx_vcpu *vmx)
 
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, caps->pin);
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, caps->primary);
-	vmx->primary = vmx->primary_written = caps->primary;
+	vmx->primary = caps->primary;
+	vmx->primary_written = caps->primary;
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, caps->secondary);
 	vmcs_write(VM_EXIT_CONTROLS, caps->exit);
 	vmcs_write(VM_ENTRY_CONTROLS, caps->entry);

@@ -15,9 +15,6 @@
 #include <asm/msr.h>
 #include <asm/segment.h>
 #include <asm/special_insns.h>
-#if __has_include(<asm/gsseg.h>)	/* newer kernels have taken it out of the former */
-#include <asm/gsseg.h>
-#endif
 
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
@@ -68,7 +65,9 @@ static void write_cpu_fields(struct vmx_vcpu *vmx)
 	vmx->msrs->host[SWITCHED_LSTAR].value = read_msr(MSR_LSTAR);
 	vmx->msrs->host[SWITCHED_SFMASK].value = read_msr(MSR_SYSCALL_MASK);
 	/* Written below, whatever they were on another CPU. */
-	host->fs_base = host->cr3 = host->cr4 = ~0ull;
+	host->fs_base = ~0ull;
+	host->cr3 = ~0ull;
+	host->cr4 = ~0ull;
 }
 
 static void write_if_new(unsigned long field, u64 *written, u64 value)
