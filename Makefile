@@ -9,7 +9,9 @@
 #	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
-#	make lint	style and types of the Python, and the scripts (C: each build has -Werror)
+#	make test-debug	the module's suites on a kernel with KASAN and lockdep, compiled for it first
+#	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
+#	make lint	style and types of the Python, the scripts; lint-kern: checkpatch, sparse, W=1
 #	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing
 #
@@ -23,6 +25,9 @@ VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py) $(CONFORMANCE)
 MEMORY_SUITES := $(addprefix lab/suites/test_,slots.py leaves.py memory.py pressure.py torture.py \
 	threads.py fork.py kill.py module.py)
 KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py hello.py module.py threads.py)
+MODULE_SUITES := $(KERNEL_SUITES) $(addprefix lab/suites/test_,boundary.py conformance.py \
+	fork.py fpu.py kill.py layouts.py leaves.py memory.py pressure.py slots.py syscalls.py \
+	teardown.py torture.py trace.py)
 WORKERS := -n 2 --dist worksteal
 SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run
 
@@ -97,11 +102,31 @@ bochs-all: setup
 	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine svm-bochs --lab-require svm
 	$(BIN)/pytest $(MEMORY_SUITES) --lab-engine vmx-bochs --lab-profile seed --lab-require vmx
 
-lint: setup
+# A kernel that looks for its own faults, in a guest two to five times slower. Not in CI.
+debug-kernel: setup
+	$(BIN)/dbos-lab image build --image debian-12-debug
+
+test-debug: debug-kernel
+	$(BIN)/pytest $(MODULE_SUITES) --lab-image debian-12-debug --lab-profile seed \
+		--lab-require svm --lab-timeout-factor 5 $(WORKERS)
+
+# Unstable has another kernel every week, and no lock file: not in CI.
+newest-build: setup
+	$(BIN)/dbos-lab image build --image debian-sid
+	$(BIN)/python -m lab.build debian-sid
+
+newest: newest-build
+	$(BIN)/pytest $(KERNEL_SUITES) lab/suites/test_conformance.py --lab-image debian-sid \
+		--lab-profile seed --lab-require svm $(WORKERS)
+
+lint: setup lint-kern
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	shellcheck $(SCRIPTS)
+
+lint-kern: setup
+	@$(BIN)/python -m lab.lint_kern
 
 docs: setup
 	@$(BIN)/python -m lab.uapi
@@ -123,4 +148,5 @@ clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
 
 .PHONY: help setup run doctor test unit integration second-guest zoo bochs bochs-vmx bochs-svm
-.PHONY: bochs-all soak lint docs bench-lab bench-hv clean forget-matrix soak-hv fuzz
+.PHONY: bochs-all soak lint docs bench-lab bench-hv clean forget-matrix soak-hv fuzz debug-kernel
+.PHONY: test-debug newest newest-build lint-kern

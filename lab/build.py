@@ -28,6 +28,7 @@ from lab.image.contain import (
     tool_environment,
 )
 from lab.image.store import Report, content_key, ensure_entry, full_disk
+from lab.image.tree import inside
 from lab.tool import run_tool
 
 PRODUCTS = (
@@ -38,22 +39,6 @@ PRODUCTS = (
 MARK = "lab: building "
 COMPILE_SECONDS = 900.0
 """All components; a busy host needs one minute."""
-ENTER_TREE = r"""
-tree=$1 source=$2
-mount --bind "$tree" "$tree"
-mount -t tmpfs -o mode=0755 dev "$tree/dev"
-for node in full null random tty urandom zero; do
-	: >"$tree/dev/$node"
-	mount --bind "/dev/$node" "$tree/dev/$node"
-done
-ln -s /proc/self/fd "$tree/dev/fd"
-mount -t tmpfs -o mode=1777 tmp "$tree/tmp"
-mount -t proc proc "$tree/proc"
-mount --bind "$source" "$tree/src"
-shift 2
-exec chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C "$@"
-"""
-"""Runs in private namespaces: all these mounts vanish with the last process in them."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +127,7 @@ def build_argv(image: Image, bundle: Bundle, source: Path, jobs: int) -> list[st
         f"echo '{MARK}{component}'; {make} -C /src/{component} KDIR={headers}"
         for component in bundle.components
     )
-    enter = ["sh", "-ec", ENTER_TREE, "enter-tree", str(image.toolchain), str(source)]
-    return [*enter, "sh", "-ec", script]
+    return inside(image.toolchain, source, ["sh", "-ec", script])
 
 
 def _compile(image: Image, bundle: Bundle, source: Path, log: Path, report: Report) -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """From an image definition to files a machine can boot, through two cached steps.
 
-1. *packages*: the unpacked tree, slow, its files perhaps fetched first. Also the toolchain.
+1. *packages*: the unpacked tree, slow, its files perhaps fetched first. Also the toolchain. Where
+   the kernel is to be compiled, this is the step that does it.
 2. *images*: kernel and initramfs cut out of it, under a second. A change to ``init`` costs only
    this.
 
@@ -21,14 +22,16 @@ from lab.config import Config
 from lab.errors import Status, die
 from lab.image.contain import require_programs
 from lab.image.initramfs import build_initramfs
+from lab.image.kernel import compile_kernel, config_of
 from lab.image.lock import Lock
-from lab.image.packages import kernel_release, unpack_packages
+from lab.image.packages import index_modules, kernel_file, kernel_release, unpack_packages
 from lab.image.selection import chosen_lock, is_committed, obtain, pool_of
 from lab.image.spec import ImageSpec
 from lab.image.store import Report, content_key, ensure_entry
 
 MANIFEST = "packages.lock"
 PACKAGE_SOURCES = ("packages.py",)
+KERNEL_SOURCES = ("kernel.py", "tree.py")
 IMAGE_SOURCES = (
     "build.py",
     "initramfs.py",
@@ -77,9 +80,13 @@ def ensure_image(config: Config, spec: ImageSpec, report: Report, *, locked: boo
     log = config.cache / "logs" / f"unpack-{spec.name}.log"
 
     def fill_packages(partial: Path) -> None:
-        unpack_packages(
-            spec, partial / "tree", lock=lock, pool=pool_of(config), log=log, report=report
-        )
+        tree = partial / "tree"
+        unpack_packages(spec, tree, lock=lock, pool=pool_of(config), log=log, report=report)
+        if spec.kernel.source:
+            kernel_log = log.with_name(f"kernel-{spec.name}.log")
+            compile_kernel(spec, tree, config_of(config.source, spec.kernel), kernel_log, report)
+        report("indexing kernel modules")
+        index_modules(tree, spec)
 
     def fill_image(partial: Path) -> None:
         require_programs("readelf")
@@ -108,7 +115,10 @@ def _init(config: Config) -> bytes:
 
 def _places(config: Config, spec: ImageSpec, init: bytes, lock: Lock) -> tuple[Path, Path]:
     """Where the two steps keep their products."""
-    packages_key = content_key([spec.canonical(), lock.canonical(), *_own_sources(PACKAGE_SOURCES)])
+    parts = [spec.canonical(), lock.canonical(), *_own_sources(PACKAGE_SOURCES)]
+    if spec.kernel.source:
+        parts += [config_of(config.source, spec.kernel), *_own_sources(KERNEL_SOURCES)]
+    packages_key = content_key(parts)
     image_key = content_key([packages_key.encode(), init, *_own_sources(IMAGE_SOURCES)])
     return (
         config.cache / "packages" / f"{spec.name}-{packages_key}",
@@ -122,7 +132,7 @@ def _own_sources(names: tuple[str, ...]) -> list[bytes]:
 
 def _pack(spec: ImageSpec, lock: Lock, tree: Path, init: bytes, target: Path) -> None:
     release = kernel_release(tree, spec)
-    kernel = (tree / "boot" / f"vmlinuz-{release}").read_bytes()
+    kernel = kernel_file(tree, release).read_bytes()
     initramfs = build_initramfs(spec, tree, release, init)
     (target / "vmlinuz").write_bytes(kernel)
     (target / "initramfs.cpio").write_bytes(initramfs)

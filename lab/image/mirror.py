@@ -20,6 +20,8 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
 )
+ROLLING = frozenset({"sid"})
+"""Releases that get their updates, security included, in the main archive alone."""
 TARGET_FORMAT = "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)|$(COMPONENT)"
 CARRIED = re.compile(
     r"Acquire::(https?::(Proxy|Proxy-Auto-Detect|ProxyAutoDetect|CAInfo|CAPath)(::.*)?"
@@ -73,7 +75,9 @@ def map_sources(targets: Iterable[str], release: str, keyring: Path) -> tuple[st
             found.setdefault(release, uri)
     if release not in found:
         return ()
-    suites = (release, f"{release}-updates", f"{release}-security")
+    suites: tuple[str, ...] = (release, f"{release}-updates", f"{release}-security")
+    if release in ROLLING:
+        suites = (release,)
     return tuple(
         f"deb [signed-by={keyring}] {found[suite]} {suite} main"
         for suite in suites

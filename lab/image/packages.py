@@ -51,7 +51,7 @@ def tar_options(drop: Sequence[str]) -> str:
 def unpack_packages(
     spec: ImageSpec, tree: Path, *, lock: Lock, pool: Pool, log: Path, report: Report
 ) -> None:
-    """Make ``tree`` from package files that are all in the pool."""
+    """Make ``tree`` from package files that are all in the pool, but for a kernel to compile."""
     require_programs("dpkg-deb", "tar", "setpriv", "unshare", "depmod")
     require_containment()
     report("unpacking packages")
@@ -81,11 +81,11 @@ def unpack_packages(
     for directory in MERGED:
         if not (tree / directory).exists():
             (tree / directory).symlink_to(f"usr/{directory}")
-    report("indexing kernel modules")
-    _index_modules(tree, kernel_release(tree, spec), spec)
 
 
-def _index_modules(tree: Path, release: str, spec: ImageSpec) -> None:
+def index_modules(tree: Path, spec: ImageSpec) -> None:
+    """Note what the modules of the tree's kernel depend on, and which devices they are for."""
+    release = kernel_release(tree, spec)
     done = run_tool(["depmod", "--basedir", str(tree), release], environment=tool_environment())
     if done.returncode != 0:
         die(
@@ -96,16 +96,25 @@ def _index_modules(tree: Path, release: str, spec: ImageSpec) -> None:
         )
 
 
+def kernel_file(tree: Path, release: str) -> Path:
+    """Where ``tree`` has the kernel; newer packages keep it with its modules, not in ``/boot``."""
+    old = tree / "boot" / f"vmlinuz-{release}"
+    return old if old.exists() else tree / "lib/modules" / release / "vmlinuz"
+
+
 def kernel_release(tree: Path, spec: ImageSpec) -> str:
     """Return the release of the one kernel in ``tree``; its headers must be there too."""
-    kernels = sorted(path.name for path in (tree / "boot").glob("vmlinuz-*"))
+    kernels = sorted(
+        [path.name.removeprefix("vmlinuz-") for path in tree.glob("boot/vmlinuz-*")]
+        + [path.parent.name for path in tree.glob("lib/modules/*/vmlinuz")]
+    )
     if len(kernels) != 1:
         die(
-            f"package {spec.kernel} brought {len(kernels)} kernels where one was expected",
+            f"the packages of {spec.name} brought {len(kernels)} kernels where one was expected",
             f"check `kernel` in images/{spec.name}.yaml",
             status=Status.IMAGE,
         )
-    release = kernels[0].removeprefix("vmlinuz-")
+    (release,) = kernels
     headers = tree / "usr/src" / f"linux-headers-{release}"
     if not headers.is_dir():
         found = sorted(path.name for path in (tree / "usr/src").glob("linux-headers-*"))

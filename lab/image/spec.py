@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -43,27 +43,43 @@ class ToolchainSpec:
 
 
 @dataclass(frozen=True)
+class KernelSpec:
+    """Where the kernel comes from, its modules and headers with it: packages, or their source."""
+
+    packages: tuple[str, ...]
+    source: str = ""
+    """The package whose source is compiled; what that takes is in ``packages`` too."""
+    config: str = ""
+    """Name of the configuration it gets, a file in ``images/kernels/``."""
+
+
+@dataclass(frozen=True)
 class ImageSpec:
     """One image definition."""
 
     name: str
     release: str
     """Debian code name; also selects the suites of the mirror."""
-    kernel: str
-    """The package, usually a meta package, that brings ``/boot/vmlinuz-*`` and the modules."""
+    kernel: KernelSpec
     guest: GuestSpec
     toolchain: ToolchainSpec
     drop: tuple[str, ...]
     """GNU tar exclude patterns for files that are never unpacked."""
+    on_request: str = ""
+    """Why ``all`` does not mean this image; empty if it does."""
 
     @property
     def packages(self) -> tuple[str, ...]:
         """All packages of both products, sorted: they are unpacked in one go."""
-        return tuple(sorted({self.kernel, *self.guest.packages, *self.toolchain.packages}))
+        return tuple(
+            sorted({*self.kernel.packages, *self.guest.packages, *self.toolchain.packages})
+        )
 
     def canonical(self) -> bytes:
         """Serialise for hashing: the same for two files that differ in comments or layout only."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
+        content = asdict(self)
+        del content["on_request"]
+        return json.dumps(content, sort_keys=True).encode()
 
 
 def available_images(source: Path) -> tuple[str, ...]:
@@ -119,14 +135,26 @@ def _malformed(path: Path, why: str) -> NoReturn:
 
 
 def _parse(name: str, document: object) -> ImageSpec:
-    top = _Section("the file", document, {"release", "kernel", "guest", "toolchain", "drop"})
+    top = _Section(
+        "the file",
+        document,
+        {"release", "kernel", "guest", "toolchain", "drop"},
+        optional={"on_request"},
+    )
+    kernel = _Section("kernel", top.get("kernel"), {"packages"}, optional={"source", "config"})
+    if ("source" in kernel) != ("config" in kernel):
+        raise ValueError("kernel has one of 'source' and 'config' and lacks the other")
     guest = _Section("guest", top.get("guest"), {"packages", "programs", "libraries", "modules"})
     toolchain = _Section("toolchain", top.get("toolchain"), {"packages", "links"})
     drop = top.words("drop")
     return ImageSpec(
         name=name,
         release=top.word("release"),
-        kernel=top.word("kernel"),
+        kernel=KernelSpec(
+            packages=kernel.words("packages"),
+            source=kernel.word("source") if "source" in kernel else "",
+            config=kernel.word("config") if "config" in kernel else "",
+        ),
         guest=GuestSpec(
             packages=guest.words("packages"),
             programs=guest.words("programs"),
@@ -138,6 +166,7 @@ def _parse(name: str, document: object) -> ImageSpec:
             links=toolchain.pairs("links"),
         ),
         drop=drop,
+        on_request=top.sentence("on_request") if "on_request" in top else "",
     )
 
 
@@ -148,12 +177,14 @@ class _Section:
     ``TAR_OPTIONS``, which split there.
     """
 
-    def __init__(self, title: str, value: object, keys: set[str]) -> None:
+    def __init__(
+        self, title: str, value: object, keys: set[str], optional: Set[str] = frozenset()
+    ) -> None:
         if not isinstance(value, Mapping):
             raise ValueError(f"{title} must be a mapping with the keys {', '.join(sorted(keys))}")
         for key in value:
-            if key not in keys:
-                near = difflib.get_close_matches(str(key), keys, n=1)
+            if key not in keys | optional:
+                near = difflib.get_close_matches(str(key), keys | optional, n=1)
                 meant = f"; did you mean {near[0]!r}?" if near else ""
                 raise ValueError(f"{title} has an unknown key {key!r}{meant}")
         for key in sorted(keys - value.keys()):
@@ -161,8 +192,17 @@ class _Section:
         self.title = title
         self.value: Mapping[str, Any] = value
 
+    def __contains__(self, key: str) -> bool:
+        return key in self.value
+
     def get(self, key: str) -> object:
         return self.value[key]
+
+    def sentence(self, key: str) -> str:
+        value = self.value[key]
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(f"{key!r} in {self.title} must be a sentence")
+        return " ".join(value.split())
 
     def word(self, key: str) -> str:
         return self._word(key, self.value[key])

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.config import Config
 from lab.image.build import find_image
-from lab.image.spec import available_images, load_image_spec
-from lab.session.kernel import series
+from lab.image.kernel import compiled_release, config_of
+from lab.image.lock import lock_path, read_lock
+from lab.image.spec import ImageSpec, available_images, load_image_spec
+from lab.session.kernel import label
+
+_IMAGE_PACKAGE = "linux-image-"
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class Known:
     """The release of its kernel; empty if neither the image nor its lock file exists."""
     digest: str
     """Empty if it is not built."""
+    on_request: bool = False
+    """Whether ``all`` leaves it out."""
+    locked: bool = True
+    """Whether it has a lock file, so that its kernel is known before it is built."""
 
 
 def catalogue(config: Config) -> dict[str, Known]:
@@ -30,26 +37,43 @@ def catalogue(config: Config) -> dict[str, Known]:
 
 
 def _look(config: Config, name: str) -> Known:
-    image = find_image(config, load_image_spec(config.source, name))
+    spec = load_image_spec(config.source, name)
+    locked = lock_path(config.source, name).exists()
+    image = find_image(config, spec)
     if image is not None:
-        return Known(image.kernel_release, image.digest)
-    lock = config.source / "images" / f"{name}.lock"
-    text = lock.read_text(encoding="utf-8") if lock.exists() else ""
-    package = re.search(r'"linux-image-(\d[^"]*)"', text)
-    return Known(package[1] if package else "", "")
+        return Known(image.kernel_release, image.digest, bool(spec.on_request), locked)
+    return Known(_locked_kernel(config, spec), "", bool(spec.on_request), locked)
+
+
+def _locked_kernel(config: Config, spec: ImageSpec) -> str:
+    lock = read_lock(lock_path(config.source, spec.name))
+    for package in lock.packages if lock else ():
+        if spec.kernel.source and package.name == spec.kernel.source:
+            return compiled_release(package.version, config_of(config.source, spec.kernel))
+        release = package.name.removeprefix(_IMAGE_PACKAGE)
+        if not spec.kernel.source and release[:1].isdigit():
+            return release
+    return ""
 
 
 def labels(images: Mapping[str, Known]) -> dict[str, str]:
-    """Name each image by its kernel's series, with the image's name if two have the same.
+    """Name each image by its kernel, with the image's name if two have the same.
 
-    Over all images there are, so that a label does not depend on what a session selects.
+    Over all images there are, so that a label does not depend on what a session selects. An image
+    without a lock goes by its own name, for its kernel is another one next week.
     """
-    shared = Counter(series(image.kernel) for image in images.values())
+    shared = Counter(_kernel_label(image) for image in images.values())
     return {name: _label(name, image, shared) for name, image in images.items()}
 
 
 def _label(name: str, image: Known, shared: Counter[str]) -> str:
-    if not image.kernel:
+    own = _kernel_label(image)
+    if not own:
         return name
-    number = series(image.kernel)
-    return f"{number}@{name}" if shared[number] > 1 else number
+    return f"{own}@{name}" if shared[own] > 1 else own
+
+
+def _kernel_label(image: Known) -> str:
+    if not image.kernel or not image.locked:
+        return ""
+    return label(image.kernel)

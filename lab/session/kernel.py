@@ -19,12 +19,25 @@ _COMPARISONS: Mapping[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] =
     "<": operator.lt,
 }
 _COMPARISON = re.compile(r"(>=|<=|==|!=|>|<)(.*)")
+_FLAVOUR = re.compile(r"-([a-z]+)(?:-amd64)?$")
+"""A word at the end; the architecture, which has digits, is none."""
 _VERSION = re.compile(r"\d+(\.\d+)*")
 
 
 def series(release: str) -> str:
     """Return the series of a kernel release: ``6.1`` for ``6.1.0-56-amd64``."""
     return ".".join(release.split(".")[:2])
+
+
+def flavour(release: str) -> str:
+    """Return what sets a kernel apart from others of its version, as ``debug``; empty for none."""
+    found = _FLAVOUR.search(release)
+    return found[1] if found else ""
+
+
+def label(release: str) -> str:
+    """Return series and flavour, as test ids show a kernel: ``6.1``, ``6.1-debug``."""
+    return "-".join(filter(None, (series(release), flavour(release))))
 
 
 def check_pattern(pattern: str) -> None:

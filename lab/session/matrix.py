@@ -58,7 +58,8 @@ def _images(config: pytest.Config, known: Mapping[str, Known]) -> Sequence[str]:
     for pattern in patterns:
         check_pattern(pattern)
     default = (ALL,) if patterns else (DEFAULT_IMAGE,)
-    images = _chosen("image", words(config, "image") or default, tuple(known))
+    usual = tuple(name for name, image in known.items() if not image.on_request)
+    images = _chosen("image", words(config, "image") or default, tuple(known), usual)
     chosen = [name for name in images if not patterns or matches(known[name].kernel, patterns)]
     if not chosen:
         have = ", ".join(f"{known[name].kernel or '(not built)'} in {name}" for name in images)
@@ -77,9 +78,12 @@ def _engines(config: pytest.Config, lab_config: Config) -> Sequence[str]:
     return [next((engine.name for engine in ENGINES if engine in usable), BEST)]
 
 
-def _chosen(kind: str, wanted: Iterable[str], known: Sequence[str]) -> Sequence[str]:
-    """Return the names wanted, each once; ``ALL`` means all that are known."""
-    names = dict.fromkeys(name for word in wanted for name in (known if word == ALL else (word,)))
+def _chosen(
+    kind: str, wanted: Iterable[str], known: Sequence[str], usual: Sequence[str] | None = None
+) -> Sequence[str]:
+    """Return the names wanted, each once; ``ALL`` means all that are known, or all usual ones."""
+    every = known if usual is None else usual
+    names = dict.fromkeys(name for word in wanted for name in (every if word == ALL else (word,)))
     for name in names:
         if name not in known:
             unknown_name(kind, name, known)

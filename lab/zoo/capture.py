@@ -30,6 +30,7 @@ from lab.errors import LabError, unknown_name
 from lab.guest import Guest
 from lab.lab import Lab
 from lab.machine.boot import boot
+from lab.session.kernel import label
 from lab.verdict.kernel_log import complaints, parse
 from lab.verdict.scanner import scan
 from lab.zoo.enclosure import bring, with_arguments
@@ -100,8 +101,8 @@ def write(root: Path, facts: Entry, logs: dict[str, bytes]) -> list[str]:
     for source, log in logs.items():
         kept = trimmed(log)
         place = "splat" if facts["splat"] else "clean"
-        series = ".".join(str(facts["kernel"]).split(".")[:2])
-        stem = "-".join(map(str, (facts["fault"], series, facts["profile"], facts["engine"])))
+        kernel = label(str(facts["kernel"]))
+        stem = "-".join(map(str, (facts["fault"], kernel, facts["profile"], facts["engine"])))
         path = root / place / f"{stem}.{source}.log"
         name = str(path.relative_to(root))
         if not kept:

@@ -14,7 +14,7 @@ from lab.errors import LabError, Status
 from lab.image import build
 from lab.image.build import ensure_image
 from lab.image.lock import Lock, LockedPackage, read_lock
-from lab.image.spec import ImageSpec, load_image_spec
+from lab.image.spec import ImageSpec, KernelSpec, load_image_spec
 
 SPEC = load_image_spec(Path(__file__).parents[2], "debian-12")
 RELEASE = "6.1.0-1-amd64"
@@ -40,6 +40,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (tree / "boot" / f"vmlinuz-{RELEASE}").write_bytes(b"kernel")
         (tree / "usr/src" / f"linux-headers-{RELEASE}").mkdir(parents=True)
 
+    def compile_kernel(_spec: ImageSpec, _tree: Path, settings: bytes, *_: object) -> None:
+        ran.append(f"compile {settings.decode()}")
+
     def pack(_spec: ImageSpec, _tree: Path, _release: str, init: bytes) -> bytes:
         ran.append("pack")
         return b"initramfs with " + init
@@ -47,6 +50,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(build, "obtain", lambda *_arguments, **_options: LOCK)
     monkeypatch.setattr(build, "chosen_lock", lambda *_arguments, **_options: LOCK)
     monkeypatch.setattr(build, "unpack_packages", unpack)
+    monkeypatch.setattr(build, "index_modules", lambda _tree, _spec: None)
+    monkeypatch.setattr(build, "compile_kernel", compile_kernel)
     monkeypatch.setattr(build, "build_initramfs", pack)
     return ran
 
@@ -85,6 +90,21 @@ def test_changed_definition_is_unpacked_anew(config: Config, steps: list[str]) -
     ensure_image(config, SPEC, silent)
     ensure_image(config, replace(SPEC, drop=()), silent)
     assert steps == ["unpack", "pack"] * 2
+
+
+def test_kernel_is_compiled_for_each_configuration(config: Config, steps: list[str]) -> None:
+    own = replace(SPEC, kernel=KernelSpec(SPEC.kernel.packages, source="make", config="own"))
+    (config.source / "images/kernels").mkdir()
+    for settings in ("one", "two", "one"):
+        (config.source / "images/kernels/own.config").write_text(settings)
+        ensure_image(config, own, silent)
+    assert steps == ["unpack", "compile one", "pack", "unpack", "compile two", "pack"]
+
+
+def test_on_request_is_no_part_of_an_image(config: Config, steps: list[str]) -> None:
+    ensure_image(config, SPEC, silent)
+    ensure_image(config, replace(SPEC, on_request="it takes long"), silent)
+    assert steps == ["unpack", "pack"]
 
 
 @pytest.mark.parametrize("record", ["", "{}", '{"digest": "0"}'])

@@ -13,14 +13,14 @@ import pytest
 from lab.errors import LabError, Status
 from lab.image import libraries
 from lab.image.initramfs import build_initramfs
-from lab.image.spec import GuestSpec, ImageSpec, ToolchainSpec
+from lab.image.spec import GuestSpec, ImageSpec, KernelSpec, ToolchainSpec
 
 RELEASE = "6.1.0-1-amd64"
 LIBRARIES = "lib/x86_64-linux-gnu"
 SPEC = ImageSpec(
     name="tiny",
     release="bookworm",
-    kernel="linux-image-amd64",
+    kernel=KernelSpec(("linux-image-amd64",)),
     guest=GuestSpec(
         packages=(),
         programs=("bin/busybox", "usr/lib/sftp-server"),

@@ -68,7 +68,11 @@ def test_key_is_the_content_of_the_packages_not_the_day() -> None:
     assert of(package("gcc", "1:12", "b")).canonical() != LOCK.canonical()
 
 
-@pytest.mark.parametrize("name", available_images(SOURCE))
+UNLOCKED = {"debian-sid"}
+"""They say why in their definition."""
+
+
+@pytest.mark.parametrize("name", sorted(set(available_images(SOURCE)) - UNLOCKED))
 def test_every_image_of_this_checkout_is_locked_without_naming_a_mirror(name: str) -> None:
     spec, lock = load_image_spec(SOURCE, name), read_lock(lock_path(SOURCE, name))
     assert lock is not None

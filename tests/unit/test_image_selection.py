@@ -18,13 +18,13 @@ from lab.image.build import ensure_image, find_image
 from lab.image.contain import require_containment
 from lab.image.lock import lock_path, read_lock
 from lab.image.selection import pool_of, refresh
-from lab.image.spec import GuestSpec, ImageSpec, ToolchainSpec
+from lab.image.spec import GuestSpec, ImageSpec, KernelSpec, ToolchainSpec
 
 KERNEL = "6.1.0-1-amd64"
 SPEC = ImageSpec(
     name="tiny",
     release=RELEASE,
-    kernel="kernel",
+    kernel=KernelSpec(("kernel",)),
     guest=GuestSpec(packages=("tool",), programs=(), libraries=(), modules=()),
     toolchain=ToolchainSpec(packages=("headers",), links=()),
     drop=("usr/share/doc",),
@@ -181,7 +181,7 @@ def test_without_a_lock_the_packages_are_resolved(config: Config, archive: FakeA
 
 
 def test_lock_of_another_definition_is_not_used(config: Config, archive: FakeArchive) -> None:
-    refresh(config, replace(SPEC, kernel="tool"), silent)
+    refresh(config, replace(SPEC, kernel=KernelSpec(("tool",))), silent)
     assert "was made for other packages" in locked_build(config).message
     assert not ensure_image(config, SPEC, silent).locked
 
