@@ -112,8 +112,7 @@ test-debug: debug-kernel
 
 # Unstable has another kernel every week, and no lock file: not in CI.
 newest-build: setup
-	$(BIN)/dbos-lab image build --image debian-sid
-	$(BIN)/python -m lab.build debian-sid
+	$(BIN)/python -m lab.compile debian-sid
 
 newest: newest-build
 	$(BIN)/pytest $(KERNEL_SUITES) lab/suites/test_conformance.py --lab-image debian-sid \

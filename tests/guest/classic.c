@@ -12,7 +12,8 @@
 #define FAKE_UID 4242
 
 static volatile int divides, faults, syscalls;
-static char *page;
+/* Volatile as well: GCC 16 stores to it only after it has looked at faults. */
+static volatile char *page;
 
 static void divide_handler(struct dune_tf *tf)
 {
@@ -26,7 +27,7 @@ static void pgflt_handler(uintptr_t addr, uint64_t fec, struct dune_tf *tf)
 	(void)tf;
 	check(addr - (uintptr_t)page < 4096, "a fault at %#lx is not ours", addr);
 	faults++;
-	check(mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0, "mprotect");
+	check(mprotect((void *)page, 4096, PROT_READ | PROT_WRITE) == 0, "mprotect");
 }
 
 static void syscall_handler(struct dune_tf *tf)
