@@ -84,7 +84,7 @@ soak-hv: setup
 fuzz: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab/suites/test_fuzz.py --lab-profile seed --lab-require svm \
-		--lab-rounds 40 -s
+		--lab-rounds 140 -s
 
 # The emulator with VT-x, and a second opinion on SVM, side by side: each of them is one thread.
 bochs: setup

@@ -54,7 +54,7 @@ OPTIONS = (
     Option("cycles", "6", "how many machines test_cycles.py starts and stops"),
     Option("creations", "300", "how many VMs test_lifecycle.py makes and ends, one after another"),
     Option("processes", "16", "how many processes with a VM of their own it starts at once"),
-    Option("rounds", "1", "how many rounds of test_fuzz.py, of about a minute each"),
+    Option("rounds", "4", "how many rounds of test_fuzz.py, of a quarter of a minute each"),
     Option("timeout-factor", "1", "multiplies every deadline"),
 )
 

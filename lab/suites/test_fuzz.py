@@ -3,7 +3,7 @@
 
 ``tests/guest/fuzz`` draws them. It fails by itself where an answer is wrong or memory has changed
 that no guest may write to; whether the kernel has anything to complain of, the verdict tells.
-``--lab-rounds 40`` (``make fuzz``) is the long form. A failing step is ``/lab/fuzz SEED COUNT``;
+``--lab-rounds 140`` (``make fuzz``) is the long form. A failing step is ``/lab/fuzz SEED COUNT``;
 the kernel log names the program in it, and ``/lab/fuzz SEED 1 INDEX`` runs that one alone. These
 numbers are good for one version of the fuzzer: a change of its table of instructions changes all
 programs. What it has found is therefore kept as a case of conformance.
