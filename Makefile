@@ -9,9 +9,9 @@
 #	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
-#	make test-debug	the module's suites on a kernel with KASAN and lockdep, compiled for it first
+#	make test-debug	the suites of the module on a kernel with KASAN and lockdep, compiled first
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
-#	make lint	style and types of the Python, the scripts; lint-kern: checkpatch, sparse, W=1
+#	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing
 #

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from lab.session.cell import Cell
-from lab.session.markers import DESTRUCTIVE, check_markers, narrowed
+from lab.session.markers import DESTRUCTIVE, TOGETHER, check_markers, narrowed
 from lab.session.plan import plan_of
 from lab.state import State
 
@@ -53,9 +53,10 @@ def state_of(item: pytest.Item) -> State:
 def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the tests so that one machine serves as many in a row as can be.
 
-    Cell by cell; in each, first the tests that leave the machine to the next. Tests that take no
-    machine keep their place before all others. Markers are checked here, where a mistake is still
-    a usage error.
+    Cell by cell; in each, first the tests that share what the first of them finds out (pytest-xdist
+    lets an idle worker take tests from the end of another's, and it would have to find that out
+    again), then the others that leave the machine to the next. Tests that take no machine keep
+    their place before all others. Markers are checked here, where a mistake is still a usage error.
     """
     from lab.config import Config  # noqa: PLC0415
     from lab.profile import available_profiles  # noqa: PLC0415
@@ -65,7 +66,13 @@ def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
         for item in items:
             check_markers(item, profiles)
     cells = (None, *plan_of(config).cells)
-    items.sort(key=lambda item: (cells.index(cell_of(item)), _is_destructive(item)))
+    items.sort(key=lambda item: (cells.index(cell_of(item)), _rank(item)))
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.get_closest_marker(TOGETHER):
+        return 0
+    return 2 if _is_destructive(item) else 1
 
 
 def _is_destructive(item: pytest.Item) -> bool:

@@ -104,9 +104,11 @@ MARKERS = (
     Marker("lab_expect_panic(title)", "passes if the kernel panics so", _check_title),
     Marker("lab_expect_splat(title)", "passes if the kernel complains so", _check_title),
     Marker("lab_fresh()", "on a newly booted machine, not a restored one", _check_nothing),
+    Marker("lab_together()", "before others: what one finds out is good for all", _check_nothing),
     Marker("lab_stress(seconds=N | operations=N)", "how long `stress` goes on", _check_stress),
 )
 
+TOGETHER = "lab_together"
 DESTRUCTIVE = frozenset({"lab_fresh", "lab_expect_panic", "lab_expect_splat"})
 """Tests marked so do not leave their machine to the next test."""
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lab.session.cell import Cell
     from lab.session.keeper import Keeper
 
-pytestmark = pytest.mark.lab_boot("seed")
+pytestmark = [pytest.mark.lab_boot("seed"), pytest.mark.lab_together]
 
 CASES = cases_in(Path(__file__).parents[2] / "tests/guest/conformance")
 WITHIN = 900.0

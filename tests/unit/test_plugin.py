@@ -112,14 +112,18 @@ def test_a(guest): pass
 @pytest.mark.lab_boot("stock")
 def test_stock(guest): pass
 def test_plain(): pass
+@pytest.mark.lab_together
+def test_first(guest): pass
 """,
         *("-v", "--lab-profile", "seed,stock"),
     )
     ran = re.findall(r"::(\S+) PASSED", result.stdout.str())
     assert [name.replace("6.1/svm-tcg/", "") for name in ran] == [
         "test_plain",
+        "test_first[seed]",
         "test_a[seed]",
         "test_panic[seed]",
+        "test_first[stock]",
         "test_a[stock]",
         "test_stock[stock]",
         "test_panic[stock]",
