@@ -71,9 +71,6 @@ _FAULTS: Mapping[str, Mapping[str, Fault]] = {
         **_all(
             ("debug_execute_breakpoint", "debug_write_watchpoint", "debug_general_detect"), _DR6
         ),
-        "debug_execute_breakpoint": _DR6,
-        "debug_write_watchpoint": _DR6,
-        "debug_general_detect": _DR6,
         "debug_icebp": Fault("INT1 exits with RIP before it (Svm_Vmexit takes every RIP back)"),
         "exception_cr2": Fault("VMRUN does not load CR2"),
         "exception_software_interrupt": Fault(
