@@ -102,7 +102,6 @@ int main(int argc, char **argv)
 	check(argc == 4, "usage: torture SEED SECONDS CGROUP");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	torture.random = strtoull(argv[1], NULL, 0) * 2 + 1;
-	end = now() + atof(argv[2]);
 	regions_create(&torture);
 	operations_setup(&torture, argv[3]);
 	check_ok(dbos_init());
@@ -113,6 +112,13 @@ int main(int argc, char **argv)
 		check(pthread_create(&thread[i], NULL, worker_run, &workers[i]) == 0,
 		      "pthread_create");
 	}
+	/*
+	 * Some operations leave a hole for a while and then map over it again. What a thread maps
+	 * to enter (its stack, its run page) would go into the hole, and be mapped over as well.
+	 */
+	while (__atomic_load_n(&torture.entered, __ATOMIC_ACQUIRE) < WORKERS)
+		usleep(1000);
+	end = now() + atof(argv[2]);
 	while (now() < end) {
 		uint64_t sharing = number_after("/sys/kernel/mm/ksm/pages_sharing", "");
 

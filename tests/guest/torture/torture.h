@@ -52,6 +52,7 @@ struct region {
 struct torture {
 	struct region region[KINDS];
 	volatile bool stop;
+	unsigned int entered;		/* workers in guest mode */
 	uint64_t random;
 	int uffd;
 	char reclaim[256];		/* a file: how much our cgroup has to give back */

@@ -111,6 +111,7 @@ void *worker_run(void *arg)
 
 	check_ok(dbos_on_fault(dbos_instance(), 0, UINTPTR_MAX, wait_for_memory, worker->torture));
 	check_ok(dbos_enter());
+	__atomic_fetch_add(&worker->torture->entered, 1, __ATOMIC_RELEASE);
 	while (!worker->torture->stop)
 		step(worker);
 	check_ok(dbos_leave());
