@@ -3,8 +3,9 @@
 
 A ``Keeper`` has one machine, of one image, kernel, command line and engine, and a snapshot of each
 state that was asked for. ``clean`` gives the machine in that state and nothing else in it: restored
-if it can be, else booted anew and brought there. A machine that was restored and is not what was
-saved is ended and replaced, and the reason is told.
+if it can be, else booted anew and brought there. A machine that has ended is replaced by one that
+gets its saved state. One that was restored and is not what was saved is replaced by one that boots,
+and its snapshots go with it. The reason is told.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Origin(Enum):
 
     BOOTED = "booted"
     RESTORED = "restored"
+    REVIVED = "revived"
+    """Another machine took the place of one that had ended, in the state that this had saved."""
     REUSED = "reused"
 
 
@@ -101,12 +104,13 @@ def steps_of(lab: Lab) -> tuple[Step, ...]:
 class Keeper:
     """Keeps one machine, and snapshots of it in the states it was asked for, until ``close``.
 
-    ``boot`` starts a machine and ends it. Not for two threads at once.
+    ``boot`` starts a machine and ends it; with a snapshot, one in that state. Not for two threads
+    at once.
     """
 
     def __init__(
         self,
-        boot: Callable[[], AbstractContextManager[Booted]],
+        boot: Callable[[Snapshot | None], AbstractContextManager[Booted]],
         steps: Sequence[Step],
         policy: Policy = Policy.RESTORE,
     ) -> None:
@@ -130,14 +134,17 @@ class Keeper:
         if self._booted is not None and not self._booted.machine.alive:
             replaced = "it had ended"
         if fresh or replaced:
-            self.close()
-        if self._booted is not None:
-            try:
+            self._end()
+        try:
+            if self._booted is not None:
                 origin = self._bring_back(self._booted, state)
-            except LabError as error:
-                replaced = error.message
+            elif self._saved and not fresh:
+                origin = self._revive(state)
+        except LabError as error:
+            replaced = error.message
+            if self._booted is not None:
                 self._booted.machine.keep(replaced)
-                self.close()
+            self.close()
         booted = self._booted or self._start(state)
         machine = booted.machine
         seconds = time.monotonic() - began
@@ -150,20 +157,33 @@ class Keeper:
         a restored memory, and a boot takes ten times as long.
         """
         if self._booted is booted and not (self._policy is Policy.RESTORE and booted.machine.alive):
-            self.close()
+            self._end()
 
     def close(self) -> None:
         """End the machine; its snapshots go with it."""
-        self._booted, self._saved, self._shared = None, {}, None
+        self._saved = {}
+        self._end()
+
+    def _end(self) -> None:
+        self._booted = self._shared = None
         self._stack.close()
 
     def _start(self, state: State) -> Booted:
         """Boot a machine and bring it to ``state``."""
         with ExitStack() as stack:
-            booted = stack.enter_context(self._boot())
+            booted = stack.enter_context(self._boot(None))
             self._walk(booted, None, state)
             self._booted, self._stack = booted, stack.pop_all()
         return booted
+
+    def _revive(self, state: State) -> Origin:
+        """Put another machine into the nearest state that was saved, and bring it to ``state``."""
+        nearest = self._nearest(state)
+        with ExitStack() as stack:
+            booted = stack.enter_context(self._boot(self._saved[nearest]))
+            self._walk(booted, nearest, state)
+            self._booted, self._stack = booted, stack.pop_all()
+        return Origin.REVIVED
 
     def _bring_back(self, booted: Booted, state: State) -> Origin:
         """Bring a machine that was used to ``state``."""
@@ -171,11 +191,15 @@ class Keeper:
             self._walk_back(booted)
             self._walk(booted, self._shared, state)
             return Origin.REUSED
-        nearest = max((saved for saved in self._saved if saved <= state), key=int)
+        nearest = self._nearest(state)
         booted.guest.close()
         booted.machine.snapshots.restore(self._saved[nearest])
         self._walk(booted, nearest, state)
         return Origin.RESTORED
+
+    def _nearest(self, state: State) -> State:
+        """Return the last state on the way to ``state`` that was saved; the first always was."""
+        return max((saved for saved in self._saved if saved <= state), key=int)
 
     def _walk(self, booted: Booted, reached: State | None, state: State) -> None:
         """Take the steps from ``reached`` to ``state``; save that, and the first, for others."""

@@ -22,6 +22,7 @@ from lab.bench.record import Check, Record, interval, percentile
 from lab.cli import main as run_command
 from lab.config import Config
 from lab.lab import Booted, Lab
+from lab.machine.snapshot import Snapshot
 from lab.reset import Keeper, steps_of
 from lab.state import State
 
@@ -79,9 +80,9 @@ def _keeper(lab: Lab, name: str, samples: Samples) -> Keeper:
     profile = lab.profile(name)
 
     @contextmanager
-    def boot() -> Iterator[Booted]:
+    def boot(snapshot: Snapshot | None) -> Iterator[Booted]:
         begun = time.monotonic()
-        with lab.booted(profile) as booted:
+        with lab.booted(profile, snapshot=snapshot) as booted:
             booted.guest.run(COMMAND, check=True)
             _note(samples, BOOT, name, time.monotonic() - begun)
             yield booted

@@ -36,7 +36,8 @@ class Backing:
     def __init__(self, spec: MachineSpec, directory: Path) -> None:
         self.ram = Memory("ram", spec.memory_mib << 20)
         self.disk = Memory("disk", _DISK)
-        self._store = os.memfd_create("snapshots")
+        self.store = os.memfd_create("snapshots")
+        """An empty file that grows, for QEMU's part of snapshots: a descriptor."""
         ours, self._agent_end = socket.socketpair()
         self.agent = AgentLine(ours)
         self.inherited = Inherited(
@@ -47,14 +48,9 @@ class Backing:
         )
 
     @property
-    def store(self) -> str:
-        """Path, for QEMU, of an empty file that grows: for its part of snapshots."""
-        return f"/proc/self/fd/{self._store}"
-
-    @property
     def descriptors(self) -> tuple[int, ...]:
         """What QEMU must inherit."""
-        return (self.ram.fd, self.disk.fd, self._store, self._agent_end.fileno())
+        return (self.ram.fd, self.disk.fd, self.store, self._agent_end.fileno())
 
     def started(self) -> None:
         """Let go of QEMU's end of the line, so that its end is noticed here."""
@@ -66,4 +62,4 @@ class Backing:
         self.agent.close()
         self.ram.close()
         self.disk.close()
-        os.close(self._store)
+        os.close(self.store)

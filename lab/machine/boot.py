@@ -20,6 +20,7 @@ from lab.machine.interleaving import Interleaving
 from lab.machine.kernel import unpacked_kernel, write_atomically
 from lab.machine.machine import Machine
 from lab.machine.rundir import sweep
+from lab.machine.snapshot import Snapshot
 from lab.machine.spec import MachineSpec
 from lab.profile import Profile
 from lab.sshkey import Keys, ensure_keys, write_ssh_config
@@ -58,9 +59,13 @@ def boot(
     ssh_port: int = 0,
     interleaving: Interleaving | None = None,
     limits: Limits | None = None,
+    snapshot: Snapshot | None = None,
     report: Callable[[str], None] = lambda _note: None,
 ) -> Iterator[tuple[Machine, Guest]]:
     """Boot a guest and log in to it; leaving the block ends it and removes its traces.
+
+    Given the ``snapshot`` of another machine, made by the same arguments, the guest is put into
+    that state in place of a boot.
 
     If the block is left by an exception, the machine's directory is kept, with the kernel log if
     the guest still gives it. ``limits`` bound every wait for it; before its start comes the wait
@@ -94,7 +99,10 @@ def boot(
         machine_slot(slots, memory_mib, report=report),
         Machine(spec, config.runs, limits) as machine,
     ):
-        machine.wait_ready()
+        if snapshot is None:
+            machine.wait_ready()
+        else:
+            machine.snapshots.restore(snapshot)
         write_ssh_config(keys, machine.ssh_port, machine.directory)
         with Guest(machine, keys) as guest:
             try:

@@ -7,7 +7,7 @@ processes with the same cache share. The kernel drops the lock when its holder d
 dies; nothing has to be cleaned up, and no pid has to be believed for that.
 
 Nobody who has a machine waits for another: a process that holds a slot, or descends from one that
-does, takes one more beyond the number of processors instead. Two test sessions which hold one
+does, takes one more beyond what there are instead. Two test sessions which hold one
 machine each and wait for a second would otherwise wait for each other for good. Memory has no such
 way out: where it is missing, the wait is as bounded as any, and ends with a message.
 """
@@ -28,6 +28,8 @@ from lab.deadline import Deadline
 from lab.errors import Status, die
 from lab.lock import BRIEF_SECONDS, hold
 
+SPARE = 1
+"""Machines beyond the processors: at any time one of them hangs, halts or waits for its test."""
 OVERHEAD_MIB = 256
 """What an emulator needs besides the guest's memory: translated code, buffers."""
 PATIENCE = 600.0
@@ -54,10 +56,10 @@ class Slot:
 
 
 def host_budget(meminfo: Path = Path("/proc/meminfo")) -> Budget:
-    """Measure: a machine per processor that this process may use, and the memory there is."""
+    """Measure: a machine per processor that this process may use and ``SPARE``, and the memory."""
     lines = (line.partition(":") for line in meminfo.read_text().splitlines())
     kibibytes = {name: int(value.split()[0]) for name, _, value in lines if value}
-    return Budget(len(os.sched_getaffinity(0)), kibibytes["MemAvailable"] // 1024)
+    return Budget(len(os.sched_getaffinity(0)) + SPARE, kibibytes["MemAvailable"] // 1024)
 
 
 @contextmanager

@@ -106,7 +106,9 @@ class LabKeeper:
             _ = lab.artefacts  # compiled now, so that no machine waits for a compiler
             profile = lab.profile(cell.profile)
             self._keeper = Keeper(
-                lambda: lab.booted(profile, cpus=cell.cpus), steps_of(lab), policy_of(lab.engine)
+                lambda snapshot: lab.booted(profile, cpus=cell.cpus, snapshot=snapshot),
+                steps_of(lab),
+                policy_of(lab.engine),
             )
             self._cell = cell
         return self._keeper

@@ -189,7 +189,7 @@ def test_a_hung_guest_is_replaced(given: Restore) -> None:
     with pytest.raises(GuestHungError):
         hung.guest.run(HANG, timeout=5)
     again = given(State.GUEST)
-    assert (again.origin, again.replaced) == (Origin.BOOTED, "it had ended")
+    assert (again.origin, again.replaced) == (Origin.REVIVED, "it had ended")
     assert again.booted.machine is not hung.machine
     assert again.booted.guest.run("true").status == 0
 
@@ -198,7 +198,7 @@ def test_a_machine_that_panicked_is_replaced(given: Restore) -> None:
     with pytest.raises(LabError):
         given(State.GUEST).booted.guest.run("echo c >/proc/sysrq-trigger", timeout=20)
     again = given(State.GUEST)
-    assert (again.origin, again.replaced) == (Origin.BOOTED, "it had ended")
+    assert (again.origin, again.replaced) == (Origin.REVIVED, "it had ended")
     assert again.booted.guest.run("true").status == 0
 
 

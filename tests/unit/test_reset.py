@@ -67,10 +67,16 @@ class Host:
 
     def __init__(self) -> None:
         self.machines: list[FakeMachine] = []
+        self.refuses = ""
+        """Why a new machine cannot be put into a saved state."""
 
     @contextmanager
-    def boot(self) -> Iterator[Booted]:
+    def boot(self, snapshot: object = None) -> Iterator[Booted]:
         machine = FakeMachine(len(self.machines))
+        if snapshot is not None:
+            if self.refuses:
+                raise LabError(self.refuses, "", status=Status.FAILED)
+            machine.did = list(cast(list[str], snapshot))
         self.machines.append(machine)
         guest = SimpleNamespace(machine=machine, close=machine.close)
         yield cast(Booted, SimpleNamespace(machine=machine, guest=guest))
@@ -134,10 +140,24 @@ def test_a_dead_machine_is_replaced(host: Host) -> None:
     keeper = host.keeper()
     keeper.clean(State.GUEST)
     host.machines[0].alive = False
+    clean = keeper.clean(State.MODULE_LOADED)
+    assert (clean.origin, clean.replaced) == (Origin.REVIVED, "it had ended")
+    old, new = host.machines
+    assert (old.closed, new.closed) == (True, False)
+    assert new.did == ["BOOTED", "GUEST", "MODULE_LOADED"]
+    new.did.append("dirt")
+    assert keeper.clean(State.GUEST).origin is Origin.RESTORED
+    assert new.did == ["BOOTED", "GUEST"]
+
+
+def test_one_that_cannot_be_revived_is_booted(host: Host) -> None:
+    keeper = host.keeper()
+    keeper.clean(State.GUEST)
+    host.machines[0].alive = False
+    host.refuses = "the disk holds another snapshot"
     clean = keeper.clean(State.GUEST)
-    assert (clean.origin, clean.replaced) == (Origin.BOOTED, "it had ended")
-    assert host.machines[0].closed
-    assert len(host.machines) == 2
+    assert (clean.origin, clean.replaced) == (Origin.BOOTED, host.refuses)
+    assert host.machines[-1].did == ["BOOTED", "GUEST"]
 
 
 def test_fresh_means_booted_for_it(host: Host) -> None:
@@ -145,6 +165,7 @@ def test_fresh_means_booted_for_it(host: Host) -> None:
     keeper.clean(State.GUEST)
     clean = keeper.clean(State.GUEST, fresh=True)
     assert (clean.origin, clean.replaced) == (Origin.BOOTED, "")
+    assert host.machines[1].did == ["BOOTED", "GUEST"]
     assert [machine.closed for machine in host.machines] == [True, False]
 
 
