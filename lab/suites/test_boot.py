@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The machine is what the profile and the engine promise, seen from inside."""
 
-from lab.guest import Guest
 from lab.lab import Booted, Lab
 from lab.profile import violations
 from lab.session.cell import Cell
@@ -12,8 +11,8 @@ def test_boot_arguments_are_the_profiles(booted: Booted) -> None:
     assert violations(booted.profile, cmdline) == ()
 
 
-def test_every_cpu_has_the_vendors_flag(lab: Lab, lab_cell: Cell, guest: Guest) -> None:
-    cpuinfo = guest.run("cat /proc/cpuinfo", check=True).text
+def test_every_cpu_has_the_vendors_flag(lab: Lab, lab_cell: Cell, booted: Booted) -> None:
+    cpuinfo = booted.guest.run("cat /proc/cpuinfo", check=True).text
     flags = [
         set(line.partition(":")[2].split())
         for line in cpuinfo.splitlines()
@@ -25,14 +24,14 @@ def test_every_cpu_has_the_vendors_flag(lab: Lab, lab_cell: Cell, guest: Guest) 
     assert all(wanted <= cpu for cpu in flags)
 
 
-def test_kernel_is_the_images(lab: Lab, guest: Guest) -> None:
-    assert guest.run("uname -r", check=True).text.strip() == lab.image.kernel_release
+def test_kernel_is_the_images(lab: Lab, booted: Booted) -> None:
+    assert booted.guest.run("uname -r", check=True).text.strip() == lab.image.kernel_release
 
 
-def test_no_compiler_and_no_headers(guest: Guest) -> None:
-    assert guest.run("type gcc cc make").status != 0
-    assert guest.run("ls /usr/src /usr/include /lib/modules/*/build").status != 0
+def test_no_compiler_and_no_headers(booted: Booted) -> None:
+    assert booted.guest.run("type gcc cc make").status != 0
+    assert booted.guest.run("ls /usr/src /usr/include /lib/modules/*/build").status != 0
 
 
-def test_all_processors_run(lab_cell: Cell, guest: Guest) -> None:
-    assert guest.run("nproc", check=True).text.strip() == str(lab_cell.cpus)
+def test_all_processors_run(lab_cell: Cell, booted: Booted) -> None:
+    assert booted.guest.run("nproc", check=True).text.strip() == str(lab_cell.cpus)

@@ -21,7 +21,7 @@ from lab.state import State
 
 pytestmark = pytest.mark.lab_boot("seed")
 
-RESTORES = 50
+RESTORES = 25
 
 Restore = Callable[[State], Clean]
 
