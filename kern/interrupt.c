@@ -89,13 +89,18 @@ void interrupt_return(struct vcpu *vcpu, u8 vector)
 	vcpu->run->interrupts--;
 }
 
-/* For vendors: what follows a HLT, as handle_exit() has it. The guest is behind it already. */
+/*
+ * For vendors: what follows a HLT, as handle_exit() has it. The guest is behind it already. Under
+ * RFLAGS.TF a trap is due there, which ends the halt before it begins.
+ */
 int interrupt_halt(struct vcpu *vcpu)
 {
 	struct dune_run *run = vcpu->run;
+	u64 rflags = READ_ONCE(run->regs.rflags);
 
-	if ((READ_ONCE(run->regs.rflags) & X86_EFLAGS_IF) &&
-	    !bitmap_empty(vcpu->pending, DUNE_VECTORS))
+	if (rflags & X86_EFLAGS_TF)
+		return 1;
+	if ((rflags & X86_EFLAGS_IF) && !bitmap_empty(vcpu->pending, DUNE_VECTORS))
 		return 1;
 	run->exit_reason = DUNE_EXIT_HLT;
 	return 0;

@@ -9,6 +9,7 @@
  * instruction boundary at which it would have been taken (APM 2 15.21.4).
  */
 #include <asm/processor.h>
+#include <uapi/asm/debugreg.h>
 
 #include "svm/svm.h"
 
@@ -35,6 +36,16 @@ void svm_queue_exception(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 
 	control->event_inj_err = error_code;
 	if (has_error_code)
 		control->event_inj |= SVM_EVTINJ_VALID_ERR;
+}
+
+/*
+ * The trap behind an instruction under RFLAGS.TF, owed for one that we have done ourselves. VMRUN
+ * loads DR6 and injects #DB, and leaves it to us that the one tells of the other.
+ */
+void svm_queue_single_step(struct vcpu *vcpu)
+{
+	vmcb_of(vcpu)->save.dr6 |= DR_STEP;
+	svm_queue_exception(vcpu, DB_VECTOR, false, 0);
 }
 
 void svm_inject(struct vcpu *vcpu, const struct dune_event *event)

@@ -27,6 +27,8 @@ static void step_over(struct vcpu *vcpu, u64 next_rip)
 
 	vcpu->run->regs.rip = next_rip;
 	svm->vmcb->control.int_state &= ~SVM_INTERRUPT_SHADOW_MASK;
+	if (READ_ONCE(vcpu->run->regs.rflags) & X86_EFLAGS_TF)
+		svm_queue_single_step(vcpu);
 }
 
 static int inject_gp(struct vcpu *vcpu)

@@ -60,6 +60,7 @@ void svm_inject(struct vcpu *vcpu, const struct dune_event *event);
 bool svm_inject_interrupt(struct vcpu *vcpu, u8 vector);
 void svm_interrupt_window(struct vcpu *vcpu, bool wanted);
 void svm_queue_exception(struct vcpu *vcpu, u8 vector, bool has_error_code, u32 error_code);
+void svm_queue_single_step(struct vcpu *vcpu);
 void svm_requeue_interrupted_event(struct vcpu *vcpu);
 
 /*

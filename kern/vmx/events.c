@@ -49,8 +49,12 @@ void vmx_inject(struct vcpu *vcpu, const struct dune_event *event)
 bool vmx_inject_interrupt(struct vcpu *vcpu, u8 vector)
 {
 	struct vmx_vcpu *vmx = vcpu->vendor;
+	u64 rflags = READ_ONCE(vcpu->run->regs.rflags);
 
-	if (!(READ_ONCE(vcpu->run->regs.rflags) & X86_EFLAGS_IF) || vmx->shadow || vmx->event)
+	if (!(rflags & X86_EFLAGS_IF) || vmx->shadow || vmx->event)
+		return false;
+	/* A step that is due comes first, and an entry with an event forgets it (SDM 3C 27.7.3). */
+	if (vmx->stepped_over && (rflags & X86_EFLAGS_TF))
 		return false;
 	vmx->event = INTR_INFO_VALID_MASK | INTR_TYPE_EXT_INTR | vector;
 	vmx->event_error = 0;

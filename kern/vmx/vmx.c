@@ -122,17 +122,38 @@ static void vmx_vcpu_prepare(struct vcpu *vcpu)
 	vmx_vmcs_fetch(vcpu->vendor);
 }
 
-static void write_entry_fields(struct vmx_vcpu *vmx, const struct dune_regs *regs)
+/*
+ * An instruction that we have done ends the shadow of the one before it; under RFLAGS.TF a trap is
+ * due behind it, and pending is how the manual wants it delivered (SDM 3C 33.2.1). In a shadow that
+ * lasts, a step must be pending just if TF is set, and there is none of STI with IF clear (SDM 3C
+ * 27.3.1.5). The CPU does not see to that itself: #DB behind an STI exits with nothing pending. If
+ * the process has changed either flag, the guest is where it was put: nothing is left to end.
+ */
+static void write_interruptibility(struct vmx_vcpu *vmx, u64 rflags)
 {
-	vmcs_write(GUEST_RSP, regs->rsp);
-	vmcs_write(GUEST_RIP, regs->rip);
-	vmcs_write(GUEST_RFLAGS, (regs->rflags & RFLAGS_DEFINED & ~X86_EFLAGS_VM) |
-				 X86_EFLAGS_FIXED);
-	if (vmx->stepped_over) {
+	bool changed = (rflags ^ vmx->rflags) & (X86_EFLAGS_TF | X86_EFLAGS_IF);
+	u64 pending;
+
+	if (!vmx->shadow && !vmx->stepped_over)
+		return;
+	if (changed || vmx->stepped_over)
 		vmcs_write(GUEST_INTERRUPTIBILITY_INFO, vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
 			   ~(u64)(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
-		vmx->stepped_over = false;
-	}
+	pending = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS) & ~(u64)DR_STEP;
+	if (!changed && (rflags & X86_EFLAGS_TF))
+		pending |= DR_STEP;
+	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, pending);
+	vmx->stepped_over = false;
+}
+
+static void write_entry_fields(struct vmx_vcpu *vmx, const struct dune_regs *regs)
+{
+	u64 rflags = (READ_ONCE(regs->rflags) & RFLAGS_DEFINED & ~X86_EFLAGS_VM) | X86_EFLAGS_FIXED;
+
+	vmcs_write(GUEST_RSP, regs->rsp);
+	vmcs_write(GUEST_RIP, regs->rip);
+	vmcs_write(GUEST_RFLAGS, rflags);
+	write_interruptibility(vmx, rflags);
 	if (vmx->primary != vmx->primary_written) {
 		vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->primary);
 		vmx->primary_written = vmx->primary;
@@ -164,7 +185,8 @@ static void read_exit_fields(struct vmx_vcpu *vmx, struct dune_regs *regs, bool 
 	vmx->launched = true;
 	regs->rsp = vmcs_read(GUEST_RSP);
 	regs->rip = vmcs_read(GUEST_RIP);
-	regs->rflags = vmcs_read(GUEST_RFLAGS);
+	vmx->rflags = vmcs_read(GUEST_RFLAGS);
+	regs->rflags = vmx->rflags;
 	vmx->shadow = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
 		      (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
 	exit->reason = vmcs_read(VM_EXIT_REASON);

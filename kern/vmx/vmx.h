@@ -91,6 +91,7 @@ struct vmx_vcpu {
 	u32 event_error;
 	bool shadow;			/* of STI or MOV SS, at the last exit */
 	bool stepped_over;		/* so that shadow has ended */
+	u64 rflags;			/* at the last exit */
 	u32 primary;			/* controls for the next entry */
 	u32 primary_written;
 	u64 dr6;			/* of the guest; no field for it in the VMCS */

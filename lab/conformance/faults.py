@@ -50,8 +50,17 @@ _FAULTS: Mapping[str, Mapping[str, Fault]] = {
         ),
     },
     SVM_BOCHS.name: {
-        "debug_single_step": _STEP_OUTLIVES_EXIT,
-        "debug_single_step_in_second_level": _STEP_OUTLIVES_EXIT,
+        **_all(
+            (
+                "debug_single_step",
+                "debug_single_step_in_second_level",
+                "debug_single_step_over_exits",
+                "debug_single_step_before_interrupt",
+                "debug_single_step_of_sti",
+                "debug_shadow_ends_with_step",
+            ),
+            _STEP_OUTLIVES_EXIT,
+        ),
         **_all(
             (
                 "kill_within_100_ms",

@@ -107,6 +107,109 @@ CASE(debug_single_step_in_second_level)
 	check(machine.run->faults >= 3, "only %llu second-level faults", machine.run->faults);
 }
 
+/*
+ * Instructions that never run, for the hypervisor does them: behind each a step is due, before any
+ * interrupt, and behind HLT in place of the halt.
+ */
+GUEST(stepped_over, "cpuid; out %al, $0x80; hlt; nop; hlt");
+
+CASE(debug_single_step_over_exits)
+{
+	struct machine machine;
+	struct trap *trap;
+
+	machine_create(&machine);
+	load(&machine, stepped_over);
+	expect_exit(&machine, DUNE_EXIT_IO);
+	expect_exit(&machine, DUNE_EXIT_HLT);	/* by now the code is in */
+
+	load(&machine, stepped_over);
+	machine.run->regs.rflags = RFLAGS_FIXED | RFLAGS_TF;
+	check(expect_trap(&machine, DB, 0)->rip == GUEST_CODE + 2, "CPUID");
+	expect_exit(&machine, DUNE_EXIT_IO);
+	check(expect_trap(&machine, DB, 0)->rip == GUEST_CODE + 4, "OUT");
+	trap = expect_trap(&machine, DB, 0);
+	check(trap->rip == GUEST_CODE + 5, "HLT");
+	trap->rflags &= ~RFLAGS_TF;
+	expect_exit(&machine, DUNE_EXIT_HLT);
+	check(machine.run->regs.rip == GUEST_CODE + 7, "RIP 0x%llx", machine.run->regs.rip);
+	expect_status(&machine, DR6_FIXED | DR6_BS, DR7_FIXED);
+}
+
+GUEST(step_or_interrupt, "out %al, $0x80; nop; hlt");
+
+CASE(debug_single_step_before_interrupt)
+{
+	struct machine machine;
+	struct trap *trap;
+
+	machine_create(&machine);
+	load(&machine, step_or_interrupt);
+	expect_exit(&machine, DUNE_EXIT_IO);
+	expect_exit(&machine, DUNE_EXIT_HLT);	/* by now the code is in */
+
+	load(&machine, step_or_interrupt);
+	machine.run->regs.rflags = RFLAGS_FIXED | RFLAGS_TF | RFLAGS_IF;
+	expect_exit(&machine, DUNE_EXIT_IO);
+	machine_raise(&machine, 0x40);
+	trap = expect_trap(&machine, DB, 0);
+	check(trap->rip == GUEST_CODE + 2, "RIP 0x%lx", trap->rip);
+	trap->rflags &= ~RFLAGS_TF;
+	trap = expect_trap(&machine, 0x40, 0);
+	check(trap->rip == GUEST_CODE + 2, "RIP 0x%lx at the interrupt", trap->rip);
+	expect_exit(&machine, DUNE_EXIT_HLT);
+}
+
+/* The instruction that opens a shadow, stepped over: VT-x is particular about the two at once. */
+GUEST(step_into_shadow, "sti; nop; hlt");
+
+CASE(debug_single_step_of_sti)
+{
+	struct machine machine;
+	struct trap *trap;
+
+	skip_on_tcg("its STI holds single steps off too");
+	machine_create(&machine);
+	load(&machine, step_into_shadow);
+	expect_exit(&machine, DUNE_EXIT_HLT);
+	load(&machine, step_into_shadow);
+	machine.run->regs.rflags = RFLAGS_FIXED | RFLAGS_TF;
+	trap = expect_trap(&machine, DB, 0);
+	check(trap->rip == GUEST_CODE + 1, "RIP 0x%lx", trap->rip);
+	trap = expect_trap(&machine, DB, 0);
+	check(trap->rip == GUEST_CODE + 2, "RIP 0x%lx behind NOP", trap->rip);
+	trap->rflags &= ~RFLAGS_TF;
+	expect_exit(&machine, DUNE_EXIT_HLT);
+}
+
+/* The process may change the flags of a guest that left from a shadow. */
+GUEST(exit_in_shadow, "sti; mov %eax, 0x100000; hlt");
+
+static void change_flags_in_shadow(uint64_t rflags)
+{
+	struct machine machine;
+
+	machine_create(&machine);
+	load(&machine, exit_in_shadow);
+	*machine_pte(&machine, GUEST_SPARE) |= 1ull << 30;	/* guest-physical nowhere */
+	expect_exit(&machine, DUNE_EXIT_MEMORY_FAULT);
+	load(&machine, nops);
+	machine.run->regs.rflags = rflags;
+	if (rflags & RFLAGS_TF)
+		expect_trap(&machine, DB, 0)->rflags &= ~RFLAGS_TF;
+	expect_exit(&machine, DUNE_EXIT_HLT);
+}
+
+CASE(debug_shadow_ends_with_interrupts_off)
+{
+	change_flags_in_shadow(RFLAGS_FIXED);
+}
+
+CASE(debug_shadow_ends_with_step)
+{
+	change_flags_in_shadow(RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
+}
+
 GUEST(icebp, ".byte 0xf1; hlt");
 
 CASE(debug_icebp)
