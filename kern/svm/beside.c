@@ -104,7 +104,7 @@ int svm_beside_check(u32 asid)
 	local_irq_save(flags);
 	flushed = flush_asid(this_cpu_ptr(&beside)->flusher, asid);
 	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
+		set_debugreg(this_cpu_read(cpu_dr7), 7);
 	local_irq_restore(flags);
 	if (!flushed) {
 		pr_err_ratelimited("CPU %d does not take the VMCB that flushes its TLB, which would mix KVM's guests with ours\n",
