@@ -90,14 +90,16 @@ void tdp_destroy(u64 *root)
 
 /*
  * Where the limit of a memory cgroup is reached, the next allocation would call its OOM killer;
- * our own tables can be made again, so they go first.
+ * our own tables can be made again, so they go first. As long as there are any: a page that is
+ * given back stays charged to the CPU that did it, up to 64 with each (MEMCG_CHARGE_BATCH), and by
+ * then we may be on another one.
  */
 int tdp_cache_fill(struct vm *vm, struct tdp_cache *cache)
 {
 	while (cache->count < TDP_CACHE_SIZE) {
 		void *page = table_alloc(__GFP_NORETRY | __GFP_NOWARN);
 
-		if (!page && memory_shrink(vm, TDP_SHRINK_BATCH))
+		while (!page && memory_shrink(vm, TDP_SHRINK_BATCH))
 			page = table_alloc(__GFP_NORETRY | __GFP_NOWARN);
 		if (!page)
 			page = table_alloc(0);

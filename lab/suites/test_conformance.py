@@ -9,6 +9,7 @@ matrix (``dbos-lab matrix``) too.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from lab.conformance.outcome import (
     read_output,
     write_outcomes,
 )
+from lab.options import factor
 from lab.session.trial import rehearsed
 from lab.state import State
 
@@ -40,17 +42,20 @@ WITHIN = 900.0
 
 
 @pytest.fixture(scope="session")
-def said(lab_keeper: Keeper, lab_cell: Cell, lab: Lab) -> Mapping[str, str]:
+def said(
+    lab_keeper: Keeper, lab_cell: Cell, lab: Lab, pytestconfig: pytest.Config
+) -> Mapping[str, str]:
     """What each case said, on one machine whose kernel had nothing to complain about."""
     faults = faults_of(lab.engine)
     fatal = [name for name, fault in faults.items() if fault.fatal]
-    command = " ".join(["/lab/conformance --without", *fatal])
+    slower = factor(pytestconfig, "timeout-factor")
+    command = " ".join([f"/lab/conformance --slower {ceil(slower)} --without", *fatal])
 
     def loaded() -> Booted:
         return lab_keeper.clean(lab_cell, State.MODULE_LOADED)
 
     with rehearsed(lab_keeper, "conformance", lab_cell, loaded) as booted:
-        output = booted.guest.run(command, timeout=WITHIN, check=True).text
+        output = booted.guest.run(command, timeout=WITHIN * slower, check=True).text
         if "exception_cr2" not in faults:  # or libdbos could not handle a page fault
             booted.guest.run("/lab/hello", check=True)  # the processors are still good for it
     return read_output(output)

@@ -160,5 +160,7 @@ void skip_on_tcg(const char *reason);
 /* Time as cases measure it: nanoseconds since some start. */
 uint64_t now_ns(void);
 #define MS 1000000ul
+/* So many milliseconds, or more on a kernel that is slower than others (--slower): nanoseconds. */
+uint64_t limit(uint64_t ms);
 
 #endif /* CONFORMANCE_H */

@@ -72,9 +72,12 @@ static pid_t fork_counting(struct machine *machine)
 	return pid;
 }
 
-/* Most of the times: on an emulator it is the host's other work that takes the rest. */
+/*
+ * Always. But TCG's clock goes on while the host runs something else: there it is most of the times.
+ */
 CASE(kill_within_100_ms)
 {
+	int allowed = is_tcg() ? 4 : 0;
 	uint64_t slowest = 0;
 	int late = 0;
 
@@ -89,9 +92,9 @@ CASE(kill_within_100_ms)
 		      status);
 		took = now_ns() - begun;
 		slowest = took > slowest ? took : slowest;
-		late += took > 100 * MS;
+		late += took > limit(100);
 	}
-	check(late == 0, "%d of 10 were late, by up to %lu ms", late, slowest / MS);
+	check(late <= allowed, "%d of 10 were late, by up to %lu ms", late, slowest / MS);
 	fprintf(stderr, "at most %lu us", slowest / 1000);
 }
 
@@ -188,7 +191,9 @@ static void on_signal_in_guest(int signo)
 
 CASE(signal_ends_run)
 {
-	struct itimerval soon = { .it_value.tv_usec = 20000 };
+	struct itimerval soon = {
+		.it_value = { limit(20) / (1000 * MS), limit(20) % (1000 * MS) / 1000 },
+	};
 	struct sigaction action = { .sa_handler = on_signal_in_guest };
 	struct machine machine;
 

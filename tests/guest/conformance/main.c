@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * conformance [CASE...] [--without CASE...]: runs the cases named before --without, or all, but for
- * those named behind it, and prints a line for each. Ends with 0 if every case was run to its end,
- * however that was.
+ * conformance [--slower N] [CASE...] [--without CASE...]: runs the cases named before --without, or
+ * all, but for those named behind it, and prints a line for each. Ends with 0 if every case was run
+ * to its end, however that was. Limits of time are N times as long.
  *
  * Each case is a child in a process group of its own, so that one that hangs, with whatever it has
  * started, can be killed. What it writes to stderr is its reason.
@@ -16,6 +16,13 @@
 #include "conformance.h"
 
 #define LIMIT_MS 20000
+
+static uint64_t slower = 1;
+
+uint64_t limit(uint64_t ms)
+{
+	return ms * slower * MS;
+}
 
 extern const struct conformance_case __start_cases[], __stop_cases[];
 
@@ -33,7 +40,7 @@ static void run_child(const struct conformance_case *this, int out)
 static bool read_reason(int in, char *reason, size_t size)
 {
 	struct pollfd poll_in = { .fd = in, .events = POLLIN };
-	uint64_t end = now_ns() + LIMIT_MS * MS;
+	uint64_t end = now_ns() + limit(LIMIT_MS);
 	size_t length = 0;
 	ssize_t got = 1;
 
@@ -77,7 +84,7 @@ static void run_case(const struct conformance_case *this)
 
 	printf("%s: ", this->name);
 	if (!ended)
-		printf("still running after %d s", LIMIT_MS / 1000);
+		printf("still running after %lu s", limit(LIMIT_MS) / (1000 * MS));
 	else if (WIFSIGNALED(status))
 		printf("died of signal %d %s", WTERMSIG(status), reason);
 	else if (WEXITSTATUS(status) == STATUS_SKIPPED)
@@ -102,8 +109,14 @@ static bool listed(const struct conformance_case *this, char **names, char **end
 int main(int argc, char **argv)
 {
 	const struct conformance_case *this;
-	char **wanted = argv + 1, **end = argv + argc, **without = wanted;
+	char **wanted = argv + 1, **end = argv + argc, **without;
 
+	if (argc > 2 && strcmp(argv[1], "--slower") == 0) {
+		slower = strtoul(argv[2], NULL, 10);
+		check(slower > 0, "--slower %s", argv[2]);
+		wanted += 2;
+	}
+	without = wanted;
 	while (without < end && strcmp(*without, "--without") != 0)
 		without++;
 	for (this = __start_cases; this < __stop_cases; this++) {
