@@ -175,8 +175,8 @@ static void small_leaves(void)
 }
 
 /*
- * Two pages side by side, each a mapping of its own: Linux 6.1 warns when it splits one of hugetlbfs
- * (hugetlb_split() wants a lock that __vma_adjust() takes later).
+ * Two pages side by side, each a mapping of its own: Linux 6.1 warns when it splits one of
+ * hugetlbfs (hugetlb_split() wants a lock that __vma_adjust() takes later).
  */
 static char *map_two_hugetlb(size_t size, int shift)
 {

@@ -72,9 +72,7 @@ static pid_t fork_counting(struct machine *machine)
 	return pid;
 }
 
-/*
- * Always. But TCG's clock goes on while the host runs something else: there it is most of the times.
- */
+/* Always. But TCG's clock goes on while the host runs something else: there, most of the times. */
 CASE(kill_within_100_ms)
 {
 	int allowed = is_tcg() ? 4 : 0;
