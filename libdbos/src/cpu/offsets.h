@@ -58,5 +58,6 @@
 #define PORT_SYSCALL   0xd0	/* registers as at SYSCALL */
 #define PORT_LEAVE     0xd1
 #define PORT_UNHANDLED 0xd2	/* RDI: trap number; RSI: address */
+#define PORT_COUNTERS  0xd3	/* RDI: struct hv_counters to fill */
 
 #endif /* DBOS_OFFSETS_H */

@@ -50,6 +50,7 @@ struct vcpu {
 	struct vcpu *next;		/* in dbos->vcpus */
 	struct hv_vcpu hv;
 	uint64_t syscalls;		/* made by the host for this guest */
+	uint64_t counter_calls;		/* exits made only to ask for the number of exits */
 	struct dune_regs fork_regs;	/* of the child, until it is outside */
 	uint64_t gdt[5];
 	struct dbos_tss tss;
@@ -60,6 +61,14 @@ struct vcpu {
 int vcpu_create(struct dbos *dbos, struct vcpu **out);
 void vcpu_destroy(struct vcpu *vcpu);
 void vcpu_unlink(struct vcpu *vcpu);		/* the part of it that needs no stack of another */
+
+/* The guest's vector registers become the thread's. From user space, behind a run. */
+static inline int vcpu_vectors_out(struct vcpu *vcpu)
+{
+	const struct hv_ops *ops = vcpu->hv.hv->ops;
+
+	return ops->vectors_out ? ops->vectors_out(&vcpu->hv) : 0;
+}
 
 /* traps.S, enter.S */
 extern char dbos_trap_stubs[];		/* 256, DBOS_TRAP_STUB_SIZE bytes apart */

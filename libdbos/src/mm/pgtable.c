@@ -132,7 +132,7 @@ int pgtable_create(struct dbos *dbos)
 		return -ENOMEM;
 	dbos->frames = frames;
 	dbos->frames_end = dbos->frames + FRAMES_SIZE;
-	dbos->gigabyte_pages = cpu_has_gigabyte_pages();
+	dbos->gigabyte_pages = cpu_has_gigabyte_pages() && !dbos->hv.no_gigabyte_pages;
 	dbos->root = frame_alloc(dbos);
 	dbos->cr3 = windows_gpa(&dbos->windows, (uint64_t)frames);
 	if (!dbos->cr3 || !windows_gpa(&dbos->windows, (uint64_t)dbos->frames_end - 1))

@@ -76,7 +76,9 @@ static bool fork_call(struct vcpu *vcpu, uint64_t flags, uint64_t stack)
 	vcpu->fork_regs.rax = 0;
 	if (regs->rip == (uint64_t)dbos_syscall_return)
 		vcpu->fork_regs.rip = regs->rcx;
-	ret = pass_through(regs);
+	ret = vcpu_vectors_out(vcpu);
+	if (!ret)
+		ret = pass_through(regs);
 	if (ret == 0) {
 		vcpu->regs = &vcpu->fork_regs;
 		return false;

@@ -97,7 +97,11 @@ static bool hypercall(struct vcpu *vcpu, uint16_t port)
 	case PORT_SYSCALL:
 		return proxy_syscall(vcpu);
 	case PORT_LEAVE:
+		vcpu_vectors_out(vcpu);
 		return false;
+	case PORT_COUNTERS:
+		vcpu->hv.hv->ops->counters(&vcpu->hv, (struct hv_counters *)regs->rdi);
+		return true;
 	case PORT_UNHANDLED:
 		die_by_signal(exception_signal(regs->rdi), SI_KERNEL, regs->rsi);
 	default:
@@ -108,10 +112,13 @@ static bool hypercall(struct vcpu *vcpu, uint16_t port)
 
 const struct dune_regs *run_loop(struct vcpu *vcpu)
 {
+	const struct hv_ops *ops = vcpu->hv.hv->ops;
 	struct hv_exit exit;
 
+	if (ops->vectors_in && ops->vectors_in(&vcpu->hv) < 0)
+		die_by_signal(SIGBUS, SI_KERNEL, vcpu->regs->rip);
 	for (;;) {
-		long ret = vcpu->hv.hv->ops->run(&vcpu->hv, &exit);
+		long ret = ops->run(&vcpu->hv, &exit);
 
 		if (ret == -EINTR)
 			continue;
