@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The public life cycle: the process's one instance, and each thread's way in and out. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "cpu/offsets.h"
@@ -17,6 +19,14 @@ static struct dbos *instance;
 static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool fork_handler;	/* registered; under init_lock */
 static _Thread_local struct vcpu *self;
+
+/* The last dbos_init()'s; under init_lock. */
+static struct {
+	size_t count;
+	struct dbos_refusal refused[HV_BACKENDS];
+} refusals;
+
+_Static_assert(HV_BACKENDS == DBOS_BACKENDS, "dbos.h");
 
 static int map_idt(struct dbos *dbos)
 {
@@ -42,14 +52,15 @@ static int register_slots(struct dbos *dbos)
 	return ret;
 }
 
-static int create(struct dbos *dbos)
+/* Leaves the reason in dbos->hv.refusal if there is more to say than the result. */
+static int create_on(struct dbos *dbos, const struct hv_ops *ops)
 {
 	struct landmarks landmarks;
 	int ret;
 
+	*dbos = (struct dbos){ .hv.ops = ops };
 	pthread_mutex_init(&dbos->lock, NULL);
-	dbos->hv.ops = &hv_dune_ops;
-	ret = dbos->hv.ops->open(&dbos->hv);
+	ret = ops->open(&dbos->hv);
 	if (ret)
 		return ret;
 	ret = landmarks_read(&landmarks);
@@ -74,8 +85,39 @@ unmap_idt:
 destroy_pgtable:
 	pgtable_destroy(dbos);
 close:
-	dbos->hv.ops->close(&dbos->hv);
+	ops->close(&dbos->hv);
 	return ret;
+}
+
+static void note_refusal(const struct hv *hv, int error)
+{
+	struct dbos_refusal *refusal = &refusals.refused[refusals.count++];
+
+	refusal->backend = hv->ops->name;
+	refusal->error = error;
+	snprintf(refusal->why, sizeof(refusal->why), "%s",
+		 hv->refusal[0] ? hv->refusal : strerror(-error));
+}
+
+/* On the first backend that works. If none does, the error of one that is there tells more. */
+static int create(struct dbos *dbos)
+{
+	const char *name = getenv("DBOS_BACKEND");
+	const struct hv_ops *chosen[HV_BACKENDS];
+	size_t count = hv_backends(name && name[0] ? name : NULL, chosen);
+	int error = count ? -ENOENT : -EINVAL;
+
+	refusals.count = 0;
+	for (size_t i = 0; i < count; i++) {
+		int ret = create_on(dbos, chosen[i]);
+
+		if (!ret)
+			return 0;
+		note_refusal(&dbos->hv, ret);
+		if (error == -ENOENT)
+			error = ret;
+	}
+	return error;
 }
 
 /*
@@ -164,13 +206,31 @@ int dbos_leave(void)
 
 int dbos_caps(const struct dbos *dbos, struct dbos_caps *caps)
 {
-	*caps = (struct dbos_caps){
-		.backend = dbos->hv.ops->name,
-		.vendor = dbos->hv.vendor,
-		.gpa_bits = dbos->hv.gpa_bits,
-		.gigabyte_pages = dbos->gigabyte_pages,
-	};
+	*caps = (struct dbos_caps){ 0 };
+	pthread_mutex_lock(&init_lock);
+	caps->refused_count = refusals.count;
+	memcpy(caps->refused, refusals.refused, sizeof(refusals.refused));
+	pthread_mutex_unlock(&init_lock);
+	if (!dbos)
+		return 0;
+	caps->backend = dbos->hv.ops->name;
+	caps->vendor = dbos->hv.vendor;
+	caps->gpa_bits = dbos->hv.gpa_bits;
+	caps->gigabyte_pages = dbos->gigabyte_pages;
 	return 0;
+}
+
+/* Each call from inside costs an exit of its own, which is not counted. */
+static void read_counters(struct hv_counters *counters)
+{
+	const struct hv_ops *ops = self->hv.hv->ops;
+
+	if (ops->counters_outside && cpu_in_guest()) {
+		vcpu_hypercall(PORT_COUNTERS, counters, 0);
+		counters->entries -= ++self->counter_calls;
+	} else {
+		ops->counters(&self->hv, counters);
+	}
 }
 
 int dbos_vcpu_stats(struct dbos_vcpu_stats *stats)
@@ -179,7 +239,7 @@ int dbos_vcpu_stats(struct dbos_vcpu_stats *stats)
 
 	if (!self)
 		return -EINVAL;
-	self->hv.hv->ops->counters(&self->hv, &counters);
+	read_counters(&counters);
 	*stats = (struct dbos_vcpu_stats){
 		.entries = counters.entries,
 		.faults = counters.faults,

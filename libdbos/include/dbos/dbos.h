@@ -25,6 +25,7 @@
 #define DBOS_DBOS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <dbos/trap.h>
@@ -32,9 +33,14 @@
 struct dbos;
 
 /*
- * -ENOENT: no /dev/dune (load the module); -EACCES: it is not yours to open; -EPROTO: another
- * interface version; -EBUSY: another hypervisor has the CPU; -E2BIG: the CPU's physical addresses
- * are too narrow for this process's layout. Without side effects on failure. A second call is 0.
+ * On the backend that the environment's DBOS_BACKEND names ("dune": our module, "kvm": stock
+ * /dev/kvm); if it is unset or empty, on the first of them that works.
+ *
+ * -EINVAL: no backend of that name; -ENOENT: no /dev/dune (load the module) and no /dev/kvm, or not
+ * the one asked for; -EACCES: it is not yours to open; -EPROTO: another interface version; -EBUSY:
+ * another hypervisor has the CPU; -EOPNOTSUPP: KVM lacks what we need; -E2BIG: the CPU's physical
+ * addresses are too narrow for this process's layout. dbos_caps() tells more. Without side effects
+ * on failure. A second call is 0.
  */
 int dbos_init(void);
 
@@ -52,19 +58,31 @@ bool dbos_inside(void);
 /* The process's instance once dbos_init() has succeeded, else NULL. */
 struct dbos *dbos_instance(void);
 
+#define DBOS_BACKENDS 2
+
+/* A backend that the last dbos_init() tried in vain. */
+struct dbos_refusal {
+	const char *backend;
+	int error;		/* -errno */
+	char why[160];		/* in words: what is missing, by name */
+};
+
 struct dbos_caps {
-	const char *backend;	/* "dune" */
+	const char *backend;	/* "dune" or "kvm" */
 	const char *vendor;	/* "svm" or "vmx" */
 	unsigned int gpa_bits;
 	bool gigabyte_pages;
+	size_t refused_count;
+	struct dbos_refusal refused[DBOS_BACKENDS];
 };
 
+/* With NULL, after a dbos_init() that failed, only what was refused. Always 0. */
 int dbos_caps(const struct dbos *dbos, struct dbos_caps *caps);
 
 /* Exact counters of the calling thread's vCPU since it entered; -EINVAL outside. */
 struct dbos_vcpu_stats {
 	uint64_t entries;	/* world switches: one per exit from the guest */
-	uint64_t faults;	/* second-level faults the module resolved */
+	uint64_t faults;	/* second-level faults the hypervisor resolved */
 	uint64_t tlb_flushes;
 	uint64_t syscalls;	/* made by the host on the guest's behalf */
 };
