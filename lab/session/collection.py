@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from lab.session.backend import DUNE, KVM
 from lab.session.cell import Cell
 from lab.session.markers import DESTRUCTIVE, TOGETHER, check_markers, narrowed
 from lab.session.plan import plan_of
@@ -12,6 +13,8 @@ from lab.state import State
 
 CELL = "lab_cell"
 """The fixture that every other one of a machine depends on."""
+BACKEND = "backend_name"
+"""The fixture that says on which hypervisor a test's programs enter."""
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
@@ -19,16 +22,35 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     if CELL not in metafunc.fixturenames:
         return
     cells = narrowed(plan_of(metafunc.config).cells, metafunc.definition)
+    # For `--dist loadgroup`: the tests of a cell stay on one worker, and on its machine.
     grouped = metafunc.config.pluginmanager.hasplugin("xdist")
-    values = [
-        # For `--dist loadgroup`: the tests of a cell stay on one worker, and on its machine.
-        pytest.param(cell, id=cell.id, marks=[pytest.mark.xdist_group(cell.id)] if grouped else [])
-        for cell in cells
-    ]
+    marks = {cell: [pytest.mark.xdist_group(cell.id)] if grouped else [] for cell in cells}
+    if BACKEND in metafunc.fixturenames and cells:
+        pairs = [
+            pytest.param(name, cell, id=f"{name}-{cell.id}", marks=marks[cell])
+            for name, cell in _on_backends(cells)
+        ]
+        metafunc.parametrize((BACKEND, CELL), pairs, scope="session", indirect=True)
+        return
+    values = [pytest.param(cell, id=cell.id, marks=marks[cell]) for cell in cells]
     if not cells:
         reason = "no cell of this session fits its lab_boot and lab_kernel markers"
         values = [pytest.param(None, id="none", marks=pytest.mark.skip(reason=reason))]
     metafunc.parametrize(CELL, values, scope="session", indirect=True)
+
+
+def _on_backends(cells: tuple[Cell, ...]) -> list[tuple[str, Cell]]:
+    """Pair cells with what libdbos is to stand on there: on KVM only in the first of a kernel's.
+
+    It looks the same from all boot profiles. Under Bochs no interrupt ends a stay of KVM's guests.
+    """
+    pairs = [(DUNE, cell) for cell in cells]
+    met = set()
+    for cell in cells:
+        if (cell.image, cell.engine) not in met and not cell.engine.endswith("bochs"):
+            pairs.append((KVM, cell))
+        met.add((cell.image, cell.engine))
+    return pairs
 
 
 def cell_of(item: pytest.Item) -> Cell | None:

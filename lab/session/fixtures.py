@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.options import numbers, option
+from lab.session.backend import DUNE, KVM, Backend, load_kvm
 from lab.session.cell import Cell
 from lab.session.collection import node_id_of, state_of
 from lab.session.keeper import Keeper, keeper_of
@@ -78,6 +79,21 @@ def guest(lab_machine: Booted) -> Guest:
 def module_loaded(lab_machine: Booted) -> Guest:
     """The same with dune.ko in the kernel."""
     return lab_machine.guest
+
+
+@pytest.fixture(scope="session")
+def backend_name(request: pytest.FixtureRequest) -> str:
+    """The hypervisor below libdbos, as ``DBOS_BACKEND`` names it."""
+    name: str = getattr(request, "param", DUNE)
+    return name
+
+
+@pytest.fixture
+def backend(backend_name: str, lab: Lab, module_loaded: Guest) -> Backend:
+    """The same once for each hypervisor below libdbos; runs programs on that one."""
+    if backend_name == KVM:
+        load_kvm(module_loaded, lab.engine.vendor)
+    return Backend(backend_name, module_loaded)
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,12 @@ import re
 
 import pytest
 
-from lab.engine import Accelerator, Vendor
+from lab.engine import Accelerator
 from lab.guest import Guest
 from lab.lab import Lab
+from lab.session.backend import KVM_MODULE, load_kvm
 
 pytestmark = pytest.mark.lab_boot("seed")
-
-KVM = {Vendor.SVM: "kvm_amd", Vendor.VMX: "kvm_intel"}
 
 BESIDE = """
 cpu=$(sed -n 's/^processor.*: //p' /proc/cpuinfo | tail -n 1)
@@ -76,13 +75,13 @@ wait
 @pytest.fixture
 def kvm(lab: Lab) -> str:
     """Return the name of KVM's module for the engine's processors."""
-    return KVM[lab.engine.vendor]
+    return KVM_MODULE[lab.engine.vendor]
 
 
 @pytest.fixture
-def with_kvm(module_loaded: Guest, kvm: str) -> Guest:
+def with_kvm(module_loaded: Guest, lab: Lab) -> Guest:
     """Load KVM beside the module: from then on both want the processors."""
-    module_loaded.run(f"modprobe {kvm} && test -c /dev/kvm", check=True)
+    load_kvm(module_loaded, lab.engine.vendor)
     return module_loaded
 
 

@@ -3,11 +3,11 @@
 
 import pytest
 
-from lab.guest import Guest
+from lab.session.backend import Backend
 
 
 @pytest.mark.parametrize("how", ["plain", "hooked"])
-def test_fork_makes_an_ordinary_process(module_loaded: Guest, how: str) -> None:
-    within = module_loaded.machine.limits.command / 3  # 20 s on TCG
-    ran = module_loaded.run(f"/lab/fork {how}", timeout=within)
+def test_fork_makes_an_ordinary_process(backend: Backend, how: str) -> None:
+    within = backend.guest.machine.limits.command / 3  # 20 s on TCG
+    ran = backend.run(f"/lab/fork {how}", timeout=within)
     assert (ran.text, ran.status) == ("fork: ok\n", 0), ran.stderr.decode()

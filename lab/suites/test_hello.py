@@ -7,6 +7,7 @@ import pytest
 
 from lab.guest import Guest
 from lab.run import parse_hello
+from lab.session.backend import Backend
 
 
 @pytest.fixture
@@ -22,13 +23,15 @@ def line(output: str, name: str) -> str:
     return found[1]
 
 
-def test_runs_at_cpl_0_with_a_page_table_of_its_own(output: str) -> None:
+def test_runs_at_cpl_0_with_a_page_table_of_its_own(backend: Backend) -> None:
+    output = backend.run("/lab/hello", check=True).text
     said = re.fullmatch(
-        r"CPL 0, CR3 (0x[0-9a-f]+), CPU (\w+), backend dune/(\w+)", line(output, "privilege")
+        r"CPL 0, CR3 (0x[0-9a-f]+), CPU (\w+), backend (\w+)/(\w+)", line(output, "privilege")
     )
     assert said
     assert int(said[1], 16) % 4096 == 0
-    assert (said[2], said[3]) in {("AuthenticAMD", "svm"), ("GenuineIntel", "vmx")}
+    assert said[3] == backend.name
+    assert (said[2], said[4]) in {("AuthenticAMD", "svm"), ("GenuineIntel", "vmx")}
 
 
 def test_makes_system_calls(output: str) -> None:
@@ -47,15 +50,15 @@ def test_edits_its_page_table_without_an_exit(output: str) -> None:
     assert line(output, "page table").endswith("'A' became 'B', without an exit")
 
 
-def test_comes_back(output: str) -> None:
-    report = parse_hello(output)
+def test_comes_back(backend: Backend) -> None:
+    report = parse_hello(backend.run("/lab/hello", check=True).text)
     assert report.cpl == 0
     assert report.syscalls > 5
     assert report.world_switches >= report.syscalls
 
 
-def test_classic_dune_programs_run_unchanged(module_loaded: Guest) -> None:
-    said = module_loaded.run("/lab/classic", check=True).text
+def test_classic_dune_programs_run_unchanged(backend: Backend) -> None:
+    said = backend.run("/lab/classic", check=True).text
     assert said == "classic: ok, 1 divide error, 1 page fault, 3 system calls handled\n"
 
 

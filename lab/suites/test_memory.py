@@ -3,12 +3,12 @@
 
 import re
 
-from lab.guest import Guest
+from lab.session.backend import Backend
 
 STEPS = ["protections", "dontneed", "reclaim", "stack", "heap", "stray"]
 
 
-def test_the_mirror_is_true(module_loaded: Guest) -> None:
-    ran = module_loaded.run("/lab/memory")
+def test_the_mirror_is_true(backend: Backend) -> None:
+    ran = backend.run("/lab/memory")
     assert re.findall(r"^(\w+): ok$", ran.text, re.M) == [*STEPS, "memory"], ran.stderr.decode()
     assert ran.status == 0

@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from lab.guest import Guest
+from lab.session.backend import Backend
 
 
 @pytest.mark.parametrize(("threads", "rounds"), [(8, 10), (32, 2), (1, 20)])
-def test_threads_enter_work_and_leave(module_loaded: Guest, threads: int, rounds: int) -> None:
-    said = module_loaded.run(f"/lab/threads {threads} {rounds}", check=True).text
+def test_threads_enter_work_and_leave(backend: Backend, threads: int, rounds: int) -> None:
+    said = backend.run(f"/lab/threads {threads} {rounds}", check=True).text
     found = re.fullmatch(
         rf"threads: ok, {threads} threads entered and left {rounds} times each, "
         r"(\d+) world switches\n",
@@ -20,6 +20,6 @@ def test_threads_enter_work_and_leave(module_loaded: Guest, threads: int, rounds
     assert int(found[1]) >= threads * rounds
 
 
-def test_two_processes_at_once(module_loaded: Guest) -> None:
-    both = module_loaded.run("/lab/threads 4 5 & /lab/threads 4 5 && wait $!", check=True)
+def test_two_processes_at_once(backend: Backend) -> None:
+    both = backend.run("/lab/threads 4 5 & /lab/threads 4 5 && wait $!", check=True)
     assert both.text.count("threads: ok") == 2

@@ -338,7 +338,6 @@ static int run_probe(struct probe *probe, struct hv_exit *exit)
 int kvm_probe(struct kvm_vcpu *vcpu, bool delivering, struct hv_exit *exit)
 {
 	struct probe probe = { .vcpu = vcpu };
-	struct kvm_vcpu_events none = { 0 };
 	uint64_t hva;
 	long ret;
 
@@ -350,10 +349,7 @@ int kvm_probe(struct kvm_vcpu *vcpu, bool delivering, struct hv_exit *exit)
 		if (ret)
 			return ret < 0 ? ret : 0;
 	}
-	/* Where KVM could not emulate it has #UD ready, which would take our IDT. */
-	ret = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &none);
-	if (ret < 0)
-		return ret;
+	/* The #UD that KVM has ready where it could not emulate goes as registers come in. */
 	begin(&probe);
 	ret = end(&probe, run_probe(&probe, exit));
 	if (!ret && exit->reason == HV_EXIT_FAULT && kvm_gpa_to_hva(vcpu->vm, exit->gpa, &hva) &&
