@@ -147,6 +147,13 @@ static void strings(void)
 	expect("two", 0, 0, READ);
 	expect("two", 1, SHUT, WRITE);
 	end("two", 2);
+	/* One page that may be read, and is written then. */
+	p = begin(OPEN, PROT_READ, OPEN);
+	from = p + SHUT;
+	to = p + SHUT + 1;
+	__asm__ volatile("movsb" : "+S"(from), "+D"(to) : : "memory");
+	expect("both", 0, SHUT + 1, WRITE);
+	end("both", 1);
 }
 
 /* The stack pointer is an operand too; handlers have a stack of their own. */
