@@ -10,10 +10,10 @@
  *
  * In between the thread owns its page tables (<dbos/mm.h>). System calls go to the host kernel,
  * made by the thread itself from user space, so seccomp, ptrace, signals and accounting see what
- * they always see. Not yet served inside: creating threads and vfork (-ENOSYS; create threads
- * first, then let each enter), and a signal handler that leaves by longjmp. Signal handlers run
- * outside, at CPL 3, whatever they interrupt. The child of fork() is an ordinary process again:
- * outside, and free to call dbos_init() for a virtual machine of its own.
+ * they always see. A thread that is created inside begins outside, and may enter. The child of
+ * fork(), vfork() or posix_spawn() is an ordinary process: outside, and after fork() free to call
+ * dbos_init() for a virtual machine of its own. clone3() is -ENOSYS: libc falls back to clone().
+ * Signal handlers run outside, at CPL 3, whatever they interrupt; one must not leave by longjmp.
  *
  * Reachable inside is the memory near the program, its heap, the stacks, the mmap area and low
  * addresses (64 GiB to 512 GiB of each with 40-bit guest-physical addresses); what a program maps

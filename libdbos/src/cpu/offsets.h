@@ -49,13 +49,16 @@
 /* The IST stack is one page, and the vCPU's address stands at its bottom. */
 #define IST_STACK_SIZE 4096
 
+/* A child that shares our memory finds where it begins below this much of its stack. */
+#define CHILD_RED_ZONE 128
+
 /* Segment selectors of the guest's GDT. */
 #define SELECTOR_CODE 0x08
 #define SELECTOR_DATA 0x10
 #define SELECTOR_TSS  0x18
 
 /* OUT to one of these is how the guest calls the process's run loop. */
-#define PORT_SYSCALL   0xd0	/* registers as at SYSCALL */
+#define PORT_SYSCALL   0xd0	/* registers as at SYSCALL; from a handler RBX: struct dbos_tf */
 #define PORT_LEAVE     0xd1
 #define PORT_UNHANDLED 0xd2	/* RDI: trap number; RSI: address */
 #define PORT_COUNTERS  0xd3	/* RDI: struct hv_counters to fill */

@@ -75,7 +75,7 @@ void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu)
 		vcpu_hypercall(PORT_UNHANDLED, tf->num, address);
 }
 
-/* The host's SYSCALL convention, one OUT further down. */
+/* The host's SYSCALL convention, one OUT further down. A thread that this makes begins in @tf. */
 static long syscall_from_guest(const struct dbos_tf *tf)
 {
 	register uint64_t r10 __asm__("r10") = tf->r10;
@@ -86,7 +86,7 @@ static long syscall_from_guest(const struct dbos_tf *tf)
 	__asm__ volatile("out %%eax, %1"
 			 : "=a"(ret)
 			 : "N"(PORT_SYSCALL), "a"(tf->rax), "D"(tf->rdi), "S"(tf->rsi),
-			   "d"(tf->rdx), "r"(r10), "r"(r8), "r"(r9)
+			   "d"(tf->rdx), "r"(r10), "r"(r8), "r"(r9), "b"(tf)
 			 : "rcx", "r11", "memory");
 	return ret;
 }

@@ -8,12 +8,12 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <linux/sched.h>
 #include <sys/syscall.h>
 #include <asm/prctl.h>
 
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
+#include "sys/child.h"
 #include "sys/proxy.h"
 
 static long pass_through(const struct dune_regs *regs)
@@ -54,39 +54,6 @@ static _Noreturn void exit_call(struct vcpu *vcpu)
 	dbos_exit_thread(vcpu, VCPU_MAPPING_SIZE, status);
 }
 
-/*
- * A fork's child has its own copy of everything but the virtual machine, which is bound to the
- * parent's address space; so it goes on as an ordinary process. A child that shares memory with
- * us (a thread, vfork) would have to start outside on a stack of its own: not yet served.
- */
-static bool fork_call(struct vcpu *vcpu, uint64_t flags, uint64_t stack)
-{
-	struct dune_regs *regs = vcpu->regs;
-	long ret;
-
-	if (flags & CLONE_VM || stack) {
-		regs->rax = -ENOSYS;
-		return true;
-	}
-	/*
-	 * The child has no run page: what it resumes from must be its own memory. The entry stub
-	 * ends in a jump through RCX that is good inside only, so the child skips it.
-	 */
-	vcpu->fork_regs = *regs;
-	vcpu->fork_regs.rax = 0;
-	if (regs->rip == (uint64_t)dbos_syscall_return)
-		vcpu->fork_regs.rip = regs->rcx;
-	ret = vcpu_vectors_out(vcpu);
-	if (!ret)
-		ret = pass_through(regs);
-	if (ret == 0) {
-		vcpu->regs = &vcpu->fork_regs;
-		return false;
-	}
-	regs->rax = ret;
-	return true;
-}
-
 bool proxy_syscall(struct vcpu *vcpu)
 {
 	struct dune_regs *regs = vcpu->regs;
@@ -94,12 +61,11 @@ bool proxy_syscall(struct vcpu *vcpu)
 	vcpu->syscalls++;
 	switch (regs->rax) {
 	case SYS_clone:
-		return fork_call(vcpu, regs->rdi, regs->rsi);
 	case SYS_fork:
-		return fork_call(vcpu, 0, 0);
 	case SYS_vfork:
+		return child_call(vcpu);
 	case SYS_clone3:
-		/* libc falls back to clone, or to an error of its own. */
+		/* What takes its flags from memory: whoever uses it falls back to clone. */
 		regs->rax = -ENOSYS;
 		return true;
 	case SYS_arch_prctl:
