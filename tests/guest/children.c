@@ -15,23 +15,9 @@
 #include <dbos/dbos.h>
 
 #include "check.h"
+#include "inside.h"
 
 #define AT_ONCE 4
-
-static unsigned int current_privilege_level(void)
-{
-	uint16_t cs;
-
-	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
-	return cs & 3;
-}
-
-static enum dbos_verdict pass(void *arg, struct dbos_tf *tf)
-{
-	(void)arg;
-	tf->rax = dbos_syscall_host(tf);
-	return DBOS_HANDLED;
-}
 
 static _Thread_local uint64_t own;
 static uint64_t sum;
@@ -133,7 +119,7 @@ int main(int argc, char **argv)
 	check_ok(dbos_init());
 	check_ok(dbos_enter());
 	if (hooked)
-		check_ok(dbos_on_syscall(dbos_instance(), DBOS_ANY, pass, NULL));
+		check_ok(dbos_on_syscall(dbos_instance(), DBOS_ANY, pass_on, NULL));
 	make_vfork_child();
 	make_programs(argv[0]);
 	make_threads(argc > 1 + hooked ? strtoul(argv[1 + hooked], NULL, 10) : 100);

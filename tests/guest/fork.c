@@ -12,21 +12,7 @@
 #include <dbos/mm.h>
 
 #include "check.h"
-
-static unsigned int current_privilege_level(void)
-{
-	uint16_t cs;
-
-	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
-	return cs & 3;
-}
-
-static enum dbos_verdict pass(void *arg, struct dbos_tf *tf)
-{
-	(void)arg;
-	tf->rax = dbos_syscall_host(tf);
-	return DBOS_HANDLED;
-}
+#include "inside.h"
 
 static void be_the_child(volatile int *shared)
 {
@@ -52,7 +38,7 @@ int main(int argc, char **argv)
 	check_ok(dbos_init());
 	check_ok(dbos_enter());
 	if (hooked)
-		check_ok(dbos_on_syscall(dbos_instance(), DBOS_ANY, pass, NULL));
+		check_ok(dbos_on_syscall(dbos_instance(), DBOS_ANY, pass_on, NULL));
 	pid = fork();
 	check(pid >= 0, "fork failed");
 	if (pid == 0)

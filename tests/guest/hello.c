@@ -13,16 +13,9 @@
 #include <dbos/mm.h>
 
 #include "check.h"
+#include "inside.h"
 
 #define VECTOR_DE 0
-
-static unsigned int current_privilege_level(void)
-{
-	uint16_t cs;
-
-	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
-	return cs & 3;
-}
 
 static void show_privilege(void)
 {
