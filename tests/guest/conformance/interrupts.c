@@ -147,12 +147,16 @@ GUEST(idle, "sti; hlt; nop; hlt");
 CASE(interrupt_ends_hlt)
 {
 	struct machine machine;
+	struct trap *trap;
 
 	machine_create(&machine);
 	load(&machine, idle);
 	machine_raise(&machine, 0x40);
-	/* Not in the shadow of STI: the guest halts, and no HLT is reported. */
-	check(expect_trap(&machine, 0x40, 0)->rip == GUEST_CODE + 2, "RIP");
+	trap = expect_trap(&machine, 0x40, 0);
+	if (is_tcg() && trap->rip == GUEST_CODE + 1)
+		skip("QEMU's TCG: the host came in the shadow of STI, and VMRUN has forgotten it");
+	/* Not in that shadow: the guest halts, and no HLT is reported. */
+	check(trap->rip == GUEST_CODE + 2, "RIP 0x%lx", trap->rip);
 	expect_exit(&machine, DUNE_EXIT_HLT);
 	check(machine.run->regs.rip == GUEST_CODE + 4, "RIP 0x%llx", machine.run->regs.rip);
 }

@@ -184,14 +184,12 @@ static struct machine *interrupted;
 static void on_signal_in_guest(int signo)
 {
 	(void)signo;
-	interrupted->run->immediate_exit = 1;
+	interrupted->run->immediate_exit = counted(interrupted) > 0;
 }
 
 CASE(signal_ends_run)
 {
-	struct itimerval soon = {
-		.it_value = { limit(20) / (1000 * MS), limit(20) % (1000 * MS) / 1000 },
-	};
+	struct itimerval soon = { .it_value.tv_usec = 20000, .it_interval.tv_usec = 20000 };
 	struct sigaction action = { .sa_handler = on_signal_in_guest };
 	struct machine machine;
 
@@ -205,7 +203,6 @@ CASE(signal_ends_run)
 		check(machine.run->exit_reason == DUNE_EXIT_INTERRUPTED, "exit %s",
 		      exit_name(machine.run->exit_reason));
 	}
-	check(counted(&machine) > 0, "the guest did not run");
 }
 
 /* To the CPU that is @which among those we have. */
