@@ -81,7 +81,7 @@ def test_files_stay_small() -> None:
 def test_libdbos_includes_point_one_way(layer: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)}: {name}"
-        for path in (ROOT / "libdbos/src" / layer).iterdir()
+        for path in (ROOT / "libdbos/src" / layer).rglob("*.[chS]")
         for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.M)
         if name not in LAYERS[layer] and name.partition("/")[0] not in LAYERS[layer]
     ]
