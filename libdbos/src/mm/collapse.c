@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A table of small leaves becomes one large leaf: see table.h. */
+#include <errno.h>
+#include <stdbool.h>
+
+#include "mm/table.h"
+
+#define FLAGS_OF_PROCESSOR (DBOS_PTE_A | DBOS_PTE_D)
+
+static void unlock_first(uint64_t *entries, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		uint64_t old = machine_load(&entries[i]);
+
+		while (!machine_cas(&entries[i], &old, old & ~DBOS_PTE_LOCK))
+			;
+	}
+}
+
+/* What entry @i must be, but for A and D, if the first of them is @first. */
+static bool continues(uint64_t first, uint64_t entry, unsigned int i, uint64_t step)
+{
+	return ((first + i * step) & ~FLAGS_OF_PROCESSOR) == (entry & ~FLAGS_OF_PROCESSOR);
+}
+
+/* Locks all entries, or none of them. */
+static int lock_all(uint64_t *entries, unsigned int level)
+{
+	uint64_t first = machine_load(&entries[0]) & ~DBOS_PTE_LOCK;
+	uint64_t step = level_size(level);
+
+	if (!(first & DBOS_PTE_P) || first & DBOS_PTE_ADDR & (level_size(level + 1) - 1) ||
+	    (level > 1 && !(first & DBOS_PTE_PS)))
+		return -EINVAL;
+	for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
+		uint64_t old = machine_load(&entries[i]);
+		int ret = 0;
+
+		do {
+			if (old & DBOS_PTE_LOCK)
+				ret = -EBUSY;
+			else if (!continues(first, old, i, step))
+				ret = -EINVAL;
+		} while (!ret && !machine_cas(&entries[i], &old, old | DBOS_PTE_LOCK));
+		if (ret) {
+			unlock_first(entries, i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* The word for @va at @level, if a table hangs there. Interrupts are off. */
+static uint64_t *find_table(const struct table *table, uint64_t va, unsigned int level)
+{
+	uint64_t gpa = table->root;
+	uint64_t *word;
+
+	for (unsigned int l = TABLE_LEVELS;; l--) {
+		uint64_t entry;
+
+		word = (uint64_t *)frames_memory(table->frames, gpa) +
+		       va / level_size(l) % TABLE_ENTRIES;
+		entry = machine_load(word);
+		if (!(entry & DBOS_PTE_P) || entry & DBOS_PTE_PS)
+			return NULL;
+		if (l == level)
+			return word;
+		gpa = entry & DBOS_PTE_ADDR;
+	}
+}
+
+/*
+ * The leaf counts as accessed and dirty: until all vCPUs have flushed, the processor may set the
+ * flags of its pages in the table that is gone. The table's own entry may get its A flag from the
+ * processor at any moment; nobody else changes it, as we hold all entries below.
+ */
+static uint64_t replace(uint64_t *word, uint64_t leaf)
+{
+	uint64_t old = machine_load(word);
+
+	leaf |= DBOS_PTE_PS | FLAGS_OF_PROCESSOR;
+	while (!machine_cas(word, &old, leaf))
+		;
+	return old & DBOS_PTE_ADDR;
+}
+
+int table_collapse(const struct table *table, uint64_t va, unsigned int level,
+		   enum tlb_wait wait)
+{
+	uint64_t base = va & ~(level_size(level) - 1);
+	uint64_t irqs = machine_irqs_off();
+	uint64_t *word = find_table(table, va, level);
+	uint64_t *entries, gpa, generation;
+	int ret = -EINVAL;
+
+	if (!word)
+		goto restore;
+	entries = frames_memory(table->frames, machine_load(word) & DBOS_PTE_ADDR);
+	ret = lock_all(entries, level - 1);
+	if (ret)
+		goto restore;
+	gpa = replace(word, machine_load(&entries[0]) & ~DBOS_PTE_LOCK);
+	/*
+	 * All of it, whatever its size: the small translations are as good as the large one, but
+	 * whoever changes that one flushes it as one page.
+	 */
+	generation = tlb_flush(table->cpus, base, TLB_ALL_PAGES, wait);
+	frames_retire(table->frames, gpa, generation);
+restore:
+	machine_irqs_restore(irqs);
+	return ret;
+}
