@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Tries the properties in turn on schedules of the model, from a seed on:
+ *
+ *	model [-p PROPERTY] [-n SCHEDULES] [-s SEED]
+ *
+ * SCHEDULES of each property. The first one that fails ends it, with status 1, and with the
+ * arguments that show it again. Times are those of this process on its CPU.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "property.h"
+
+#define COUNT 4
+
+static const struct property *const properties[COUNT] = {
+	&remap_property, &host_property, &calls_property, &reuse_property,
+};
+
+struct tally {
+	bool chosen;
+	unsigned long long schedules, steps;
+	double seconds;
+};
+
+static double cpu_seconds(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+/* NULL, or why it failed. */
+static const char *try_once(const struct property *property, uint64_t seed, struct tally *tally)
+{
+	double began = cpu_seconds();
+	const char *failure;
+
+	property->begin(seed);
+	failure = model_run();
+	if (!failure && property->end) {
+		property->end();
+		failure = model_run();
+	}
+	tally->schedules++;
+	tally->steps += model_now();
+	tally->seconds += cpu_seconds() - began;
+	return failure;
+}
+
+static bool try_all(struct tally tally[COUNT], unsigned long long schedules,
+		    unsigned long long seed)
+{
+	unsigned long long tried = 0;
+
+	for (unsigned long long i = 0; i < schedules; i++) {
+		for (int j = 0; j < COUNT; j++) {
+			const char *failure = NULL;
+
+			if (tally[j].chosen)
+				failure = try_once(properties[j], seed + i, &tally[j]);
+			tried += tally[j].chosen;
+			if (!failure)
+				continue;
+			printf("%s: FAILED in schedule %llu after %.2f s: %s\n"
+			       "again: -p %s -n 1 -s %llu\n", properties[j]->name, tried,
+			       cpu_seconds(), failure, properties[j]->name, seed + i);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool choose(struct tally tally[COUNT], const char *name)
+{
+	bool known = false;
+
+	for (int i = 0; i < COUNT; i++) {
+		tally[i].chosen = !name || strcmp(name, properties[i]->name) == 0;
+		known |= tally[i].chosen;
+	}
+	return known;
+}
+
+static void report(const struct tally tally[COUNT], unsigned long long seed)
+{
+	for (int i = 0; i < COUNT; i++) {
+		if (tally[i].chosen)
+			printf("%s: %s: %llu schedules from seed %llu on, %llu steps, %.2f s\n",
+			       properties[i]->name, properties[i]->what, tally[i].schedules,
+			       seed, tally[i].steps, tally[i].seconds);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long schedules = 25000, seed = 1;
+	struct tally tally[COUNT] = { 0 };
+	const char *only = NULL;
+	int option;
+
+	while ((option = getopt(argc, argv, "p:n:s:")) != -1) {
+		if (option == 'p')
+			only = optarg;
+		else if (option == 'n')
+			schedules = strtoull(optarg, NULL, 0);
+		else if (option == 's')
+			seed = strtoull(optarg, NULL, 0);
+		else
+			return 2;
+	}
+	if (!choose(tally, only)) {
+		fprintf(stderr, "model: no property %s\n", only);
+		return 2;
+	}
+	if (!model_create(MEMORY)) {
+		fprintf(stderr, "model: no memory\n");
+		return 2;
+	}
+	if (!try_all(tally, schedules, seed))
+		return 1;
+	report(tally, seed);
+	return 0;
+}
