@@ -11,6 +11,7 @@
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
 #	make test-debug	the suites of the module on a kernel with KASAN and lockdep, compiled first
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
+#	make check-mutants	put bugs into the memory layer, and see the model find each
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing
@@ -69,6 +70,10 @@ unit: setup
 integration: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab --ignore lab/suites/test_bochs.py --lab-require svm $(WORKERS)
+
+# Each patch of tests/model/mutants is a bug that a schedule of the model must show.
+check-mutants: setup
+	@$(BIN)/python -m lab.mutants
 
 # The next release: what differs there is the kernel, so what the kernel has to do with.
 second-guest: setup
@@ -160,3 +165,4 @@ clean:
 .PHONY: help setup run doctor test unit images integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern
+.PHONY: check-mutants
