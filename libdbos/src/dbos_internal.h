@@ -8,6 +8,7 @@
 #include "cpu/handlers.h"
 #include "cpu/vcpu.h"
 #include "hv/hv.h"
+#include "mm/table.h"
 #include "mm/windows.h"
 
 struct dbos {
@@ -15,11 +16,12 @@ struct dbos {
 	struct windows windows;
 	struct idt_gate *idt;
 
-	pthread_mutex_t lock;		/* the page-table frames, the list of vCPUs */
-	uint64_t *root;			/* top of the page table all vCPUs share */
-	uint64_t cr3;			/* its guest-physical address */
-	char *frames, *frames_end;	/* zeroed pages for more of it */
+	pthread_mutex_t lock;		/* the list of vCPUs */
 	struct vcpu *vcpus;
+	struct cpus cpus;		/* the same by number; nobody has one yet */
+	struct frames frames;		/* for page tables */
+	struct table table;		/* the one that all vCPUs share */
+	uint64_t cr3;			/* its guest-physical address */
 
 	struct handlers handlers;
 	bool gigabyte_pages;
