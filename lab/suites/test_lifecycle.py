@@ -28,9 +28,6 @@ SECONDS_A_CREATION = 0.5
 STRETCHES = 2
 PAGES, PERCPU = "pages that are not free", "pages per CPU"
 KIB_A_PAGE = 4
-LAZY = {"vmap_area"}
-"""Slabs whose objects outlive what they describe, here by tens of MiB of addresses. A leak shows
-in the pages behind those."""
 ROUNDS = 16
 KILLS = 40
 PHASES = ("creating", "running", "changing", "destroying")
@@ -55,11 +52,7 @@ def in_use(guest: Guest) -> Counter[str]:
     counts = {name: int(objects) for name, objects in re.findall(r"^(\S+) +(\d+) ", slabs, re.M)}
     percpu = guest.run("grep Percpu: /proc/meminfo", check=True).text
     return Counter(
-        {
-            **{name: count for name, count in counts.items() if name not in LAZY},
-            PAGES: -sum(map(int, free)),
-            PERCPU: int(percpu.split()[1]) // KIB_A_PAGE,
-        }
+        {**counts, PAGES: -sum(map(int, free)), PERCPU: int(percpu.split()[1]) // KIB_A_PAGE}
     )
 
 

@@ -43,7 +43,6 @@ def test_unload_removes_the_device(guest: Guest, host: Host) -> None:
     assert "dune" not in guest.run("cat /proc/modules", check=True).text.split()
 
 
-@pytest.mark.lab_boot("seed")  # memory is the same under any boot arguments
 def test_20_cycles_leak_no_memory(guest: Guest) -> None:
     for cycle in range(CYCLES):
         load_module(guest, MODULE)

@@ -21,7 +21,7 @@ from lab.state import State
 
 pytestmark = pytest.mark.lab_boot("seed")
 
-RESTORES = 25
+RESTORES = 50
 
 Restore = Callable[[State], Clean]
 

@@ -39,10 +39,10 @@ def race(name: str) -> Operation:
 
 
 OPERATIONS = (
-    Operation("write_file", write_file),
-    Operation("read_files", read_files),
-    Operation("fork", fork),
-    Operation("nothing", lambda _random: ":", weight=13),
+    Operation("write_file", write_file, weight=4),
+    Operation("read_files", read_files, weight=4),
+    Operation("fork", fork, weight=4),
+    Operation("nothing", lambda _random: ":", weight=4),
     *map(race, RACE),
 )
 

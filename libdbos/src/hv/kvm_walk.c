@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <dbos/mm.h>
+
 #include "hv/host_syscall.h"
 #include "hv/kvm.h"
 
@@ -15,15 +17,6 @@
 #endif
 
 #define PAGE_MASK (~0xfffull)
-
-#define PTE_P	 (1ull << 0)
-#define PTE_W	 (1ull << 1)
-#define PTE_U	 (1ull << 2)
-#define PTE_A	 (1ull << 5)
-#define PTE_D	 (1ull << 6)
-#define PTE_PS	 (1ull << 7)
-#define PTE_NX	 (1ull << 63)
-#define PTE_ADDR 0x000ffffffffff000ull
 
 #define CR0_WP (1ull << 16)
 
@@ -49,11 +42,11 @@ bool kvm_accessible(uint64_t hva, bool write)
 /* What all levels allow together: W and U where each has them, NX where any has it. */
 static bool allowed(uint64_t rights, const struct kvm_sregs *sregs, uint32_t access)
 {
-	if (access & DUNE_FAULT_EXEC && rights & PTE_NX)
+	if (access & DUNE_FAULT_EXEC && rights & DBOS_PTE_NX)
 		return false;
-	if (access & KVM_ACCESS_USER && !(rights & PTE_U))
+	if (access & KVM_ACCESS_USER && !(rights & DBOS_PTE_U))
 		return false;
-	if (access & DUNE_FAULT_WRITE && !(rights & PTE_W))
+	if (access & DUNE_FAULT_WRITE && !(rights & DBOS_PTE_W))
 		return !(access & KVM_ACCESS_USER) && !(sregs->cr0 & CR0_WP);
 	return true;
 }
@@ -61,7 +54,7 @@ static bool allowed(uint64_t rights, const struct kvm_sregs *sregs, uint32_t acc
 /* What the processor notes in the entry of a page it uses. */
 static void mark(uint64_t *entry, uint32_t access)
 {
-	uint64_t marks = PTE_A | (access & DUNE_FAULT_WRITE ? PTE_D : 0);
+	uint64_t marks = DBOS_PTE_A | (access & DUNE_FAULT_WRITE ? DBOS_PTE_D : 0);
 
 	if ((*entry & marks) != marks)
 		__atomic_fetch_or(entry, marks, __ATOMIC_RELAXED);
@@ -70,7 +63,7 @@ static void mark(uint64_t *entry, uint32_t access)
 enum kvm_walk kvm_walk(const struct kvm *vm, const struct kvm_sregs *sregs, uint64_t va,
 		       uint32_t access, struct kvm_reach *to)
 {
-	uint64_t table = sregs->cr3 & PTE_ADDR, rights = PTE_W | PTE_U;
+	uint64_t table = sregs->cr3 & DBOS_PTE_ADDR, rights = DBOS_PTE_W | DBOS_PTE_U;
 
 	for (unsigned int shift = 39;; shift -= 9) {
 		uint64_t hva, *slot, entry, page = (1ull << shift) - 1;
@@ -80,18 +73,18 @@ enum kvm_walk kvm_walk(const struct kvm *vm, const struct kvm_sregs *sregs, uint
 			return KVM_WALK_TABLE_LOST;
 		slot = (uint64_t *)hva;
 		entry = __atomic_load_n(slot, __ATOMIC_RELAXED);
-		if (!(entry & PTE_P))
+		if (!(entry & DBOS_PTE_P))
 			return KVM_WALK_GUEST_FAULT;
-		rights &= entry | ~(PTE_W | PTE_U);
-		rights |= entry & PTE_NX;
-		if (shift == 12 || (entry & PTE_PS && shift < 39)) {
+		rights &= entry | ~(DBOS_PTE_W | DBOS_PTE_U);
+		rights |= entry & DBOS_PTE_NX;
+		if (shift == 12 || (entry & DBOS_PTE_PS && shift < 39)) {
 			if (!allowed(rights, sregs, access))
 				return KVM_WALK_GUEST_FAULT;
 			mark(slot, access);
-			to->gpa = (entry & PTE_ADDR & ~page) | (va & page);
-			to->user = rights & PTE_U;
+			to->gpa = (entry & DBOS_PTE_ADDR & ~page) | (va & page);
+			to->user = rights & DBOS_PTE_U;
 			return KVM_WALK_OK;
 		}
-		table = entry & PTE_ADDR;
+		table = entry & DBOS_PTE_ADDR;
 	}
 }

@@ -153,8 +153,14 @@ CASE(interrupt_ends_hlt)
 	load(&machine, idle);
 	machine_raise(&machine, 0x40);
 	trap = expect_trap(&machine, 0x40, 0);
-	if (is_tcg() && trap->rip == GUEST_CODE + 1)
-		skip("QEMU's TCG: the host came in the shadow of STI, and VMRUN has forgotten it");
+	/* The host came in the shadow of STI, which TCG's VMRUN forgets: once more. */
+	for (int i = 0; is_tcg() && trap->rip == GUEST_CODE + 1 && i < 10; i++) {
+		expect_exit(&machine, DUNE_EXIT_HLT);
+		load(&machine, idle);
+		machine.run->regs.rflags = RFLAGS_FIXED;
+		machine_raise(&machine, 0x40);
+		trap = expect_trap(&machine, 0x40, 0);
+	}
 	/* Not in that shadow: the guest halts, and no HLT is reported. */
 	check(trap->rip == GUEST_CODE + 2, "RIP 0x%lx", trap->rip);
 	expect_exit(&machine, DUNE_EXIT_HLT);

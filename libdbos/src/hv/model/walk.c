@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The page walk (SDM 3A 4.5, APM 2 5.3), and accesses of the guest through TLB and walk. */
-#include "hv/model/internal.h"
+#include <dbos/mm.h>
 
-#define PTE_P	 (1ull << 0)
-#define PTE_W	 (1ull << 1)
-#define PTE_U	 (1ull << 2)
-#define PTE_A	 (1ull << 5)
-#define PTE_D	 (1ull << 6)
-#define PTE_PS	 (1ull << 7)
-#define PTE_NX	 (1ull << 63)
-#define PTE_ADDR 0x000ffffffffff000ull
+#include "hv/model/internal.h"
 
 static uint64_t level_size(unsigned int level)
 {
@@ -32,10 +25,10 @@ static void check_reserved(uint64_t entry, unsigned int level, uint64_t va)
 	uint64_t reserved = 0;
 
 	if (level == 4)
-		reserved = PTE_PS;
-	else if (level > 1 && entry & PTE_PS)
-		reserved = PTE_ADDR & (level_size(level) - 1);
-	if (entry & reserved || (entry & PTE_ADDR) >= model.memory_size)
+		reserved = DBOS_PTE_PS;
+	else if (level > 1 && entry & DBOS_PTE_PS)
+		reserved = DBOS_PTE_ADDR & (level_size(level) - 1);
+	if (entry & reserved || (entry & DBOS_PTE_ADDR) >= model.memory_size)
 		model_fail("%#llx was walked as an entry of level %u for %#llx: it is none",
 			   (unsigned long long)entry, level, (unsigned long long)va);
 }
@@ -49,9 +42,9 @@ bool rights_allow(const struct rights *rights, uint32_t access)
 
 static void add_rights(struct rights *rights, uint64_t entry)
 {
-	rights->write = rights->write && entry & PTE_W;
-	rights->user = rights->user && entry & PTE_U;
-	rights->no_execute = rights->no_execute || entry & PTE_NX;
+	rights->write = rights->write && entry & DBOS_PTE_W;
+	rights->user = rights->user && entry & DBOS_PTE_U;
+	rights->no_execute = rights->no_execute || entry & DBOS_PTE_NX;
 }
 
 /* Sets A and D by a locked operation. False: the entry is another by now; walk again. */
@@ -78,10 +71,10 @@ static void remember_leaf(struct model_cpu *cpu, struct walk *walk, uint64_t ent
 	offset = walk->va & (level_size(level) - 1) & ~(size - 1);
 	walk->found = (struct tlb_entry){
 		.va = walk->va & ~(size - 1),
-		.gpa = (entry & PTE_ADDR) + offset,
+		.gpa = (entry & DBOS_PTE_ADDR) + offset,
 		.size = size,
 		.rights = *rights,
-		.dirty = entry & PTE_D,
+		.dirty = entry & DBOS_PTE_D,
 	};
 	tlb_insert(cpu, &walk->found);
 }
@@ -91,14 +84,14 @@ enum outcome { WALKED, FAULTED, AGAIN };
 static enum outcome finish(struct model_cpu *cpu, struct walk *walk, uint64_t *word,
 			   uint64_t entry, const struct rights *rights, unsigned int level)
 {
-	uint64_t flags = PTE_A;
+	uint64_t flags = DBOS_PTE_A;
 
 	if (!walk->ahead && !rights_allow(rights, walk->access)) {
 		walk->error = walk->access | MODEL_PRESENT;
 		return FAULTED;
 	}
 	if (walk->access & MODEL_WRITE)
-		flags |= PTE_D;
+		flags |= DBOS_PTE_D;
 	if (!set_flags(cpu, word, &entry, flags))
 		return AGAIN;
 	remember_leaf(cpu, walk, entry, rights, level);
@@ -120,17 +113,17 @@ static enum outcome walk_once(struct model_cpu *cpu, struct walk *walk)
 		if (!walk->ahead)
 			step_inside_instruction();
 		entry = buffered_load(cpu, word);
-		if (!(entry & PTE_P)) {
+		if (!(entry & DBOS_PTE_P)) {
 			walk->error = walk->access;
 			return FAULTED;
 		}
 		check_reserved(entry, level, walk->va);
 		add_rights(&rights, entry);
-		if (level == 1 || entry & PTE_PS)
+		if (level == 1 || entry & DBOS_PTE_PS)
 			return finish(cpu, walk, word, entry, &rights, level);
-		if (!set_flags(cpu, word, &entry, PTE_A))
+		if (!set_flags(cpu, word, &entry, DBOS_PTE_A))
 			return AGAIN;
-		table = entry & PTE_ADDR;
+		table = entry & DBOS_PTE_ADDR;
 		cache_insert(cpu, &(struct cached_table){ level, walk->va, table, rights });
 	}
 }
