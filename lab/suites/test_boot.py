@@ -33,5 +33,10 @@ def test_no_compiler_and_no_headers(booted: Booted) -> None:
     assert booted.guest.run("ls /usr/src /usr/include /lib/modules/*/build").status != 0
 
 
-def test_all_processors_run(lab_cell: Cell, booted: Booted) -> None:
-    assert booted.guest.run("nproc", check=True).text.strip() == str(lab_cell.cpus)
+def test_all_processors_run_but_the_one_that_is_spared(
+    lab: Lab, lab_cell: Cell, booted: Booted
+) -> None:
+    allowed = booted.guest.run("grep Cpus_allowed_list /proc/self/status", check=True).text
+    first = int(lab.engine.spares_first_cpu)
+    last = first + lab_cell.cpus - 1
+    assert allowed.split()[1] == (f"{first}-{last}" if first < last else str(first))
