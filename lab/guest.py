@@ -53,6 +53,19 @@ class Guest:
         self._open: dict[int, fabric.Connection] = {}
         self._files: paramiko.SFTPClient | None = None
         self._copying = threading.Lock()
+        self._restored = "", 0
+        self.requests = 0
+        """How many commands and copies were begun."""
+
+    @property
+    def state(self) -> str:
+        """Name the saved state that the guest is in; empty once anything was asked of it."""
+        name, requests = self._restored
+        return name if self.requests == requests else ""
+
+    def restored(self, name: str) -> None:
+        """Note that the guest was just put into the saved state ``name``."""
+        self._restored = name, self.requests
 
     def __enter__(self) -> Guest:
         self.connect()
@@ -142,6 +155,7 @@ class Guest:
         data: bytes,
         kill: Callable[[int | None], Outcome] | None,
     ) -> Command:
+        self.requests += 1
         connection, channel = self._channel(deadline)
         try:
             with _given_up_at(deadline, functools.partial(_hang_up, connection)):
@@ -238,6 +252,7 @@ class Guest:
     @contextlib.contextmanager
     def _sftp(self, timeout: float | None) -> Iterator[paramiko.SFTPClient]:
         """Lend out the one file channel; it has a connection of its own, for all of its life."""
+        self.requests += 1
         limits = self.machine.limits
         whole = Deadline.after(limits.command if timeout is None else timeout, "copying a file")
         deadline = whole

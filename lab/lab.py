@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from lab.build import Artefacts, build_guest_programs
@@ -28,6 +28,7 @@ from lab.machine.interleaving import Interleaving
 from lab.machine.machine import Machine
 from lab.machine.snapshot import Snapshot
 from lab.profile import Profile, load_profile, violations
+from lab.verdict.kernel_log import Baseline
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Booted:
     machine: Machine
     guest: Guest
     profile: Profile
+    baselines: dict[str, Baseline] = field(default_factory=dict)
+    """What the kernel had said in each saved state, by the snapshot's token; asked once."""
 
 
 class Lab:

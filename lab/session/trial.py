@@ -46,6 +46,7 @@ class Trial:
         self.booted: Booted | None = None
         self._witness: Witness | None = None
         self._keeps = keeps  # the machine's directory, if it fails
+        self._heard: tuple[int, ...] = ()
         self._begun = time.monotonic()
 
     def artefacts(self, booted: Booted) -> Path:
@@ -82,10 +83,27 @@ class Trial:
                 evidence = replace(evidence, expected=expected)
             judgement = judge(evidence)
         self.judgement = judgement
+        self._heard = self._signs()
         self.seconds = time.monotonic() - self._begun
         if judgement.verdict.fails and self._keeps:
             self._keep(judgement)
         return judgement
+
+    @property
+    def stirred(self) -> bool:
+        """Whether anything was asked of the machine, or came from it, since it was judged."""
+        return self._signs() != self._heard
+
+    def _signs(self) -> tuple[int, ...]:
+        if self.booted is None:
+            return ()
+        machine = self.booted.machine
+        return (
+            self.booted.guest.requests,
+            machine.console.size,
+            len(machine.events),
+            machine.alive,
+        )
 
     def ruling(self, detail: str = "") -> Ruled:
         """Word the verdict as an exception to raise."""
@@ -123,7 +141,8 @@ def attended(trial: Trial, keeper: Keeper, get: Callable[[], Booted]) -> Iterato
         yield booted
         before = trial.judgement
         if before is not None and before.machine_usable:
-            after = trial.judge(None, settle=False) if not before.verdict.fails else before
+            looked = before.verdict.fails or not trial.stirred
+            after = before if looked else trial.judge(None, settle=False)
             usable = after.machine_usable
             if after.verdict.fails and not before.verdict.fails:
                 raise trial.ruling()

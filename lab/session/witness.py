@@ -13,6 +13,7 @@ from lab.command import CommandTimeoutError
 from lab.errors import LabError, Status
 from lab.machine.autopsy import Findings, GuestHungError
 from lab.verdict import kernel_log
+from lab.verdict.kernel_log import Baseline
 from lab.verdict.scanner import scan
 from lab.verdict.taint import READ_TAINT, gained, parse_taint
 from lab.verdict.verdict import Evidence, Trouble
@@ -54,7 +55,7 @@ class Witness:
         self._console = booted.machine.console
         self._begin = len(self._console.read_new())
         self._events = len(booted.machine.events)
-        self._taint, self._before = self._read()
+        self._before = self._baseline()
         self._records: Sequence[kernel_log.Record] = ()
         self.console = b""
         self.complaints: tuple[str, ...] = ()
@@ -105,23 +106,34 @@ class Witness:
         if not self._booted.machine.alive:
             return evidence
         try:
-            taint, after = self._read()
+            after = self._read()
         except LabError:
             # Whether it died of the question or before is in the monitor's events.
             return replace(evidence, answers=False if self._booted.machine.alive else None)
-        self._records = kernel_log.news(self._before, after).records
+        self._records = kernel_log.news(self._before.records, after.records).records
         return replace(
             evidence,
             answers=True,
-            taint=gained(self._taint, taint),
+            taint=gained(self._before.taint, after.taint),
             kernel_log=kernel_log.complaints(self._records),
         )
 
-    def _read(self) -> tuple[int, Sequence[kernel_log.Record]]:
+    def _baseline(self) -> Baseline:
+        """Return what there was before; of a saved state it is asked once.
+
+        Whatever a restored guest says from then on is the test's, its waking up included.
+        """
+        state = self._booted.guest.state
+        known = self._booted.baselines.get(state) or self._read()
+        if state:
+            self._booted.baselines[state] = known
+        return known
+
+    def _read(self) -> Baseline:
         """Read taint flags and kernel log in one round trip."""
         command = f"{READ_TAINT}; {kernel_log.read_command(secrets.token_hex(8))}"
         taint, _, log = self._booted.guest.run(command, check=True).text.partition("\n")
-        return parse_taint(taint), kernel_log.parse(log)
+        return Baseline(parse_taint(taint), kernel_log.parse(log))
 
     def leave(self, directory: Path) -> None:
         """Write down what it saw: the test's part of the console and of the kernel log."""

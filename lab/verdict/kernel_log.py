@@ -74,6 +74,14 @@ def _unescape(text: str) -> str:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """What a kernel had to say for itself before a test began."""
+
+    taint: int
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
 class News:
     """The records that were added, and about how many more the ring buffer has overwritten."""
 

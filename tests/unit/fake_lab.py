@@ -23,6 +23,7 @@ from lab.machine.autopsy import Findings, GuestHungError
 from lab.machine.cpus import Condition
 from lab.session.cell import Cell
 from lab.state import State
+from lab.verdict.kernel_log import Baseline
 
 __all__ = ["pytest_lab_keeper"]
 
@@ -108,6 +109,8 @@ class FakeGuest:
         self.taint = 4096
         self.log = kmsg("Linux version 6.1.0-56-amd64\n", 0)
         self.hangs = False
+        self.state = ""
+        self.requests = 0
         self.obey: Callable[[str], None] = lambda _script: None
 
     def run(
@@ -118,6 +121,7 @@ class FakeGuest:
         input: bytes = b"",  # noqa: A002 (as the guest's)
         check: bool = False,
     ) -> Result:
+        self.requests += 1
         if not self.machine.alive:
             raise LabError("The guest was lost.", "less console", status=Status.LOST)
         if self.hangs:
@@ -131,6 +135,7 @@ class FakeGuest:
 
     def warn(self) -> None:
         """Warn in the kernel log alone, as a quiet console does."""
+        self.requests += 1
         self.log += kmsg(WARNING, 100)
         self.taint |= 1 << 9
 
@@ -162,6 +167,7 @@ class FakeGuest:
 class FakeBooted:
     machine: FakeMachine
     guest: FakeGuest
+    baselines: dict[str, Baseline] = field(default_factory=dict)
 
 
 class FakeKeeper:

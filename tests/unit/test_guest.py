@@ -223,6 +223,18 @@ def test_commands_side_by_side(client: Guest) -> None:
         assert all(pool.map(talk, range(8)))
 
 
+def test_a_saved_state_ends_with_the_first_request(client: Guest, tmp_path: Path) -> None:
+    assert client.state == ""
+    client.restored("loaded")
+    assert client.state == "loaded"
+    client.run("true")
+    assert client.state == ""
+    client.restored("loaded")
+    with pytest.raises(LabError):  # there is no SFTP here; but it was asked
+        client.put(tmp_path, "copy")
+    assert client.state == ""
+
+
 def test_one_can_be_started_and_waited_for_later(client: Guest) -> None:
     slow = client.start("sleep 0.3; echo slow")
     assert client.run("echo quick").text == "quick\n"

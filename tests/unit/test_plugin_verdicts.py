@@ -90,6 +90,32 @@ def test_it(guest): pass
     result.assert_outcomes(passed=1)
 
 
+def test_a_saved_state_is_asked_once_what_was_there_before(suite: Suite) -> None:
+    result = suite.run(
+        """
+import fake_lab
+asked = []
+shared = {}
+@pytest.fixture(autouse=True)
+def restored(monkeypatch):
+    clean, run = fake_lab.FakeKeeper.clean, fake_lab.FakeGuest.run
+    def saved(self, cell, state):
+        booted = clean(self, cell, state)
+        booted.guest.state = "token"
+        return fake_lab.FakeBooted(booted.machine, booted.guest, shared)
+    def counted(self, command, **rest):
+        asked.append(command)
+        return run(self, command, **rest)
+    monkeypatch.setattr(fake_lab.FakeKeeper, "clean", saved)
+    monkeypatch.setattr(fake_lab.FakeGuest, "run", counted)
+def test_first(guest): assert len(asked) == 1
+def test_second(guest): assert len(asked) == 2
+def test_splat(guest): guest.warn()
+"""
+    )
+    result.assert_outcomes(passed=2, failed=1)
+
+
 def test_a_fixture_that_splats_on_its_way_out_is_caught(suite: Suite) -> None:
     result = suite.run(
         """

@@ -19,6 +19,14 @@ from lab.reset import Keeper, Origin, Policy, Step, policy_of
 from lab.state import State
 
 
+class Saved(tuple[str, ...]):
+    """A snapshot: what the machine had done."""
+
+    @property
+    def token(self) -> str:
+        return "+".join(self)
+
+
 @dataclass
 class FakeMachine:
     """A machine whose whole state is the list of what was done to it."""
@@ -36,11 +44,11 @@ class FakeMachine:
     def snapshots(self) -> FakeMachine:
         return self
 
-    def save(self) -> list[str]:
+    def save(self) -> Saved:
         assert not self.connected
-        return list(self.did)
+        return Saved(self.did)
 
-    def restore(self, snapshot: list[str]) -> None:
+    def restore(self, snapshot: Saved) -> None:
         assert not self.connected
         if self.broken:
             raise LabError(self.broken, "", status=Status.FAILED)
@@ -61,6 +69,10 @@ class FakeMachine:
         """As a guest: hang up."""
         self.connected = False
 
+    def restored(self, name: str) -> None:
+        """As a guest: be told which state it is in."""
+        assert name == Saved(self.did).token
+
 
 class Host:
     """Boots fake machines and remembers them."""
@@ -76,9 +88,9 @@ class Host:
         if snapshot is not None:
             if self.refuses:
                 raise LabError(self.refuses, "", status=Status.FAILED)
-            machine.did = list(cast(list[str], snapshot))
+            machine.did = list(cast(Saved, snapshot))
         self.machines.append(machine)
-        guest = SimpleNamespace(machine=machine, close=machine.close)
+        guest = SimpleNamespace(machine=machine, close=machine.close, restored=machine.restored)
         yield cast(Booted, SimpleNamespace(machine=machine, guest=guest))
         machine.closed = True
 
