@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Bring what was built into the guest, and the module into its kernel.
 
-Files travel as one tar stream into the guest's ``tar``: one round trip for all of them, where SFTP
-takes several for each.
+Files travel as one compressed tar stream into the guest's ``tar``: one round trip for all of them,
+where SFTP takes several for each. Under Bochs a guest decrypts some 60 KiB a second, so what it
+does not need stays here.
 """
 
 from __future__ import annotations
@@ -35,38 +36,45 @@ def deploy(guest: Guest, artefacts: Artefacts) -> None:
 def copy(guest: Guest, files: Sequence[Path]) -> None:
     """Copy files to ``/lab``, each under its own name, and there the mode it has here.
 
-    A module travels without its DWARF, which is most of it and useless there; the whole file is
-    noted in the machine's directory, where a crash is decoded with it.
+    Modules and programs travel without their DWARF, which is most of them and useless there; the
+    whole of a module is noted in the machine's directory, where a crash is decoded with it.
     """
     note_modules(guest.machine.directory, files)
-    command = f"mkdir -p {DIRECTORY} && exec tar x -C {DIRECTORY}"
+    command = f"mkdir -p {DIRECTORY} && exec tar xz -C {DIRECTORY}"
     with tempfile.TemporaryDirectory(prefix="dbos-lab-") as scratch:
-        lean = [stripped(file, Path(scratch)) if file.suffix == ".ko" else file for file in files]
+        lean = stripped(files, Path(scratch))
         guest.run(command, input=tar_stream(lean), check=True)
 
 
-def stripped(module: Path, directory: Path) -> Path:
-    """Write a copy of a module without debug information to ``directory``."""
-    copy_ = directory / module.name
-    done = run_tool(["strip", "--strip-debug", "-o", copy_, module])
-    if done.returncode != 0:
+def stripped(files: Sequence[Path], directory: Path) -> list[Path]:
+    """Write copies without debug information to ``directory``; return other files as they are."""
+    elf = {f: directory / f.name for f in files if f.suffix == ".ko" or _is_elf(f)}
+    for file, copy_ in elf.items():
+        shutil.copy(file, copy_)  # with its mode
+    done = run_tool(["strip", "--strip-debug", *elf.values()]) if elf else None
+    if done is not None and done.returncode != 0:
+        names = ", ".join(file.name for file in elf)
         die(
-            f"The module {module} cannot be stripped of its debug information.",
+            f"Debug information cannot be stripped from {names}.",
             "make setup  # installs binutils",
             status=Status.BUILD,
             detail=done.stderr,
         )
-    shutil.copymode(module, copy_)
-    return copy_
+    return [elf.get(file, file) for file in files]
+
+
+def _is_elf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
 
 
 def tar_stream(files: Sequence[Path]) -> bytes:
-    """Pack files flat, owned by root. Two of the same name raise ``ValueError``."""
+    """Pack files flat, owned by root, compressed. Two of the same name raise ``ValueError``."""
     names = [path.name for path in files]
     if len(set(names)) != len(names):
         raise ValueError(f"two files would have one name in the guest: {sorted(names)}")
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
+    with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as archive:
         for path in files:
             member = archive.gettarinfo(path, arcname=path.name)
             member.uid = member.gid = 0

@@ -53,19 +53,19 @@ class Guest:
         self._open: dict[int, fabric.Connection] = {}
         self._files: paramiko.SFTPClient | None = None
         self._copying = threading.Lock()
-        self._restored = "", 0
+        self._known = "", 0
         self.requests = 0
         """How many commands and copies were begun."""
 
     @property
     def state(self) -> str:
-        """Name the saved state that the guest is in; empty once anything was asked of it."""
-        name, requests = self._restored
+        """Name the known state that the guest is in; empty once anything was asked of it."""
+        name, requests = self._known
         return name if self.requests == requests else ""
 
-    def restored(self, name: str) -> None:
-        """Note that the guest was just put into the saved state ``name``."""
-        self._restored = name, self.requests
+    def know_as(self, name: str) -> None:
+        """Name the state that the guest is in now: for one that was just restored, its token."""
+        self._known = name, self.requests
 
     def __enter__(self) -> Guest:
         self.connect()

@@ -39,7 +39,7 @@ class Booted:
     guest: Guest
     profile: Profile
     baselines: dict[str, Baseline] = field(default_factory=dict)
-    """What the kernel had said in each saved state, by the snapshot's token; asked once."""
+    """What the kernel had said in states of the guest that are known, by their names."""
 
 
 class Lab:

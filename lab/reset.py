@@ -194,7 +194,7 @@ class Keeper:
         nearest = self._nearest(state)
         booted.guest.close()
         booted.machine.snapshots.restore(self._saved[nearest])
-        booted.guest.restored(self._saved[nearest].token)
+        booted.guest.know_as(self._saved[nearest].token)
         self._walk(booted, nearest, state)
         return Origin.RESTORED
 

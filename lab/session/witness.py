@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SETTLE = 0.2
 """Seconds after a test in which a late oops still counts as its own."""
 
+_LAST_READ = "last read"
+"""The state of a guest of which nothing was asked since its log was read."""
+
 _TROUBLE = {
     Status.HUNG: Trouble.DEADLINE,
     Status.LOST: Trouble.LOST,
@@ -119,9 +122,11 @@ class Witness:
         )
 
     def _baseline(self) -> Baseline:
-        """Return what there was before; of a saved state it is asked once.
+        """Return what there was before; asked only if nobody knows.
 
-        Whatever a restored guest says from then on is the test's, its waking up included.
+        Of a saved state it is asked once, and not at all if nothing was asked of the guest since
+        the last test. Whatever the kernel says by itself meanwhile, as it wakes up or late, is the
+        next test's then: it shall not go unheard.
         """
         state = self._booted.guest.state
         known = self._booted.baselines.get(state) or self._read()
@@ -131,9 +136,14 @@ class Witness:
 
     def _read(self) -> Baseline:
         """Read taint flags and kernel log in one round trip."""
+        guest = self._booted.guest
         command = f"{READ_TAINT}; {kernel_log.read_command(secrets.token_hex(8))}"
-        taint, _, log = self._booted.guest.run(command, check=True).text.partition("\n")
-        return Baseline(parse_taint(taint), kernel_log.parse(log))
+        taint, _, log = guest.run(command, check=True).text.partition("\n")
+        read = self._booted.baselines[_LAST_READ] = Baseline(
+            parse_taint(taint), kernel_log.parse(log)
+        )
+        guest.know_as(_LAST_READ)
+        return read
 
     def leave(self, directory: Path) -> None:
         """Write down what it saw: the test's part of the console and of the kernel log."""

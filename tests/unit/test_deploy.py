@@ -46,7 +46,7 @@ def test_files_arrive_flat_with_their_mode_and_owned_by_root(tmp_path: Path) -> 
     stream = tar_stream([tmp_path / "dune.ko", source / "hello"])
     target = tmp_path / "target"
     target.mkdir()
-    subprocess.run(["tar", "x", "-C", str(target)], input=stream, check=True)
+    subprocess.run(["tar", "xz", "-C", str(target)], input=stream, check=True)
     assert {path.name: path.read_bytes() for path in target.iterdir()} == {
         "dune.ko": b"module",
         "hello": b"\x7fELF",
@@ -98,6 +98,23 @@ def test_a_module_travels_without_its_debug_information_which_stays_here(tmp_pat
     assert b".debug_line" not in content
     assert b"\0f\0" in content  # the symbol stays: the kernel prints it
     assert (directory / "symbols" / "m.ko").read_bytes() == module.read_bytes()
+
+
+def test_so_does_a_program_and_other_files_are_left_alone(tmp_path: Path) -> None:
+    source = tmp_path / "p.c"
+    source.write_text("int main(void) { return 0; }\n")
+    program = tmp_path / "p"
+    subprocess.run(["cc", "-g", "-o", str(program), str(source)], check=True)
+    whole = program.read_bytes()
+    guest = FakeGuest(0, directory=tmp_path)
+    copy(cast(Guest, guest), [program, source])
+    with tarfile.open(fileobj=io.BytesIO(guest.inputs[0])) as archive:
+        sent = {member.name: archive.extractfile(member) for member in archive}
+        content = {name: file.read() for name, file in sent.items() if file is not None}
+    assert b".debug_info" in whole
+    assert b".debug_info" not in content["p"]
+    assert content["p.c"] == source.read_bytes()
+    assert program.read_bytes() == whole
 
 
 def test_a_module_that_is_none_is_refused(tmp_path: Path) -> None:

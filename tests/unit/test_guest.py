@@ -223,13 +223,13 @@ def test_commands_side_by_side(client: Guest) -> None:
         assert all(pool.map(talk, range(8)))
 
 
-def test_a_saved_state_ends_with_the_first_request(client: Guest, tmp_path: Path) -> None:
+def test_a_known_state_ends_with_the_first_request(client: Guest, tmp_path: Path) -> None:
     assert client.state == ""
-    client.restored("loaded")
+    client.know_as("loaded")
     assert client.state == "loaded"
     client.run("true")
     assert client.state == ""
-    client.restored("loaded")
+    client.know_as("loaded")
     with pytest.raises(LabError):  # there is no SFTP here; but it was asked
         client.put(tmp_path, "copy")
     assert client.state == ""

@@ -69,7 +69,7 @@ class FakeMachine:
         """As a guest: hang up."""
         self.connected = False
 
-    def restored(self, name: str) -> None:
+    def know_as(self, name: str) -> None:
         """As a guest: be told which state it is in."""
         assert name == Saved(self.did).token
 
@@ -90,7 +90,7 @@ class Host:
                 raise LabError(self.refuses, "", status=Status.FAILED)
             machine.did = list(cast(Saved, snapshot))
         self.machines.append(machine)
-        guest = SimpleNamespace(machine=machine, close=machine.close, restored=machine.restored)
+        guest = SimpleNamespace(machine=machine, close=machine.close, know_as=machine.know_as)
         yield cast(Booted, SimpleNamespace(machine=machine, guest=guest))
         machine.closed = True
 
