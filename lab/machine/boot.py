@@ -82,7 +82,7 @@ def boot(
         initramfs=seeded_initramfs(config, image, keys),
         arguments=(
             *profile.arguments,
-            *cpu_arguments(engine),
+            *cpu_arguments(engine, cpus),
             *bochs.boot_arguments(engine),
         ),
         cpus=cpus,
@@ -113,14 +113,9 @@ def boot(
                 raise
 
 
-def cpu_arguments(engine: Engine) -> tuple[str, ...]:
-    """Return what keeps all processes off a CPU that must be the kernel's alone.
-
-    The scheduler then does not balance across that CPU either. Were processes only bound to the
-    others (``taskset``), each tick of a busy CPU would send an interrupt to this idle one, asking
-    it to take work that it may not have: a third of everything that a guest executes.
-    """
-    return ("isolcpus=0",) if engine.spares_first_cpu else ()
+def cpu_arguments(engine: Engine, cpus: int) -> tuple[str, ...]:
+    """Return what tells the guest's init which CPUs its processes may run on."""
+    return (f"lab.cpus=1-{cpus}",) if engine.spares_first_cpu else ()
 
 
 def kernel_for(config: Config, image: BootImage, engine: Engine, profile: Profile) -> Path:
