@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Boots the probe under every engine at once, and says what each is worth."""
+"""Boots the probe under every engine, and says what each is worth."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -46,8 +47,10 @@ class Ground:
 
 
 def probe_engines(image: Path, ground: Ground) -> tuple[EngineProbe, ...]:
-    """Boot everything in parallel; the result has one entry each for KVM and TCG, two for Bochs.
+    """Boot everything; the result has one entry each for KVM and TCG, two for Bochs.
 
+    No more at once than there are pairs of processors: how fast each of them is decides how long
+    its machines may take, and four emulators on two processors look half as fast as they are.
     The threads only wait for their emulators, each of which dies with its thread. When the caller
     is interrupted they are told to stop, and are waited for.
     """
@@ -58,7 +61,7 @@ def probe_engines(image: Path, ground: Ground) -> tuple[EngineProbe, ...]:
         partial(probe_bochs, VMX_BOCHS),
         partial(probe_bochs, SVM_BOCHS),
     )
-    with ThreadPoolExecutor(len(probes)) as pool:
+    with ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)) // 2)) as pool:
         try:
             started = [pool.submit(probe, image, ground, stop) for probe in probes]
             # Not one wait without an end: a Ctrl-C that comes just before such a wait begins is

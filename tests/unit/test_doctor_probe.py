@@ -211,7 +211,8 @@ def test_a_stopped_doctor_leaves_no_process(tmp_path: Path) -> None:
 
 
 DOCTOR = """
-import signal, sys
+import os, signal, sys
+os.sched_getaffinity = lambda _pid: range(8)  # so that there are several emulators at once
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 from pathlib import Path
 from lab.doctor.engines import Ground, probe_engines
