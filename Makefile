@@ -25,7 +25,7 @@ BOCHS_SUITES := $(addprefix lab/suites/test_,boot.py bochs.py)
 VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py) $(CONFORMANCE)
 MEMORY_SUITES := $(addprefix lab/suites/test_,slots.py leaves.py memory.py pressure.py torture.py \
 	threads.py fork.py kill.py module.py)
-KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py hello.py module.py threads.py)
+KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py clock.py hello.py module.py threads.py)
 MODULE_SUITES := $(KERNEL_SUITES) $(addprefix lab/suites/test_,boundary.py conformance.py \
 	fork.py fpu.py kill.py layouts.py leaves.py memory.py pressure.py slots.py syscalls.py \
 	teardown.py torture.py trace.py)
