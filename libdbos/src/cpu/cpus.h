@@ -33,7 +33,8 @@ struct cpu {
 /* All zero at first. */
 struct cpus {
 	uint64_t limit;		/* numbers from here on were never taken */
-	uint64_t stopper;	/* of the world: WORLD_HOST, or a vCPU's number + 1; 0: it runs */
+	/* Who has stopped the world: a vCPU's number + 1, WORLD_HOST | thread; 0: it runs. */
+	uint64_t stopper;
 	struct tlb tlb;
 	struct cpu cpu[CPUS_MAX];
 };
@@ -72,7 +73,7 @@ void cpu_interrupt(struct cpus *cpus);
 void cpu_serve(struct cpus *cpus, struct cpu *cpu);
 
 /* world.c */
-#define WORLD_HOST (~0ull)
+#define WORLD_HOST (1ull << 63)
 
 /*
  * Stops all other vCPUs: when this returns each of them is in the host, where it stays, or parked,

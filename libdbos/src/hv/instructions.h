@@ -91,7 +91,8 @@ static inline void machine_flush(void)
 
 /* These need to know the process's vCPUs, so the layer above has them. */
 unsigned int machine_cpu(void);
+uint64_t machine_thread(void);
 void machine_send_ipi(unsigned int cpu);
-void machine_flush_at_entry(unsigned int cpu);
+void machine_flush_at_entry(unsigned int cpu, uint64_t *word, uint64_t value);
 
 #endif /* DBOS_INSTRUCTIONS_H */
