@@ -9,6 +9,7 @@
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
 #include "mm/pgtable.h"
+#include "sys/exit.h"
 #include "sys/run_loop.h"
 
 /*
@@ -185,6 +186,8 @@ int dbos_enter(void)
 		return -EINVAL;
 	if (self)
 		return -EALREADY;
+	if (world_is_stopped_by(&dbos->cpus, NULL))
+		return -EBUSY;
 	ret = vcpu_create(dbos, &self);
 	if (ret)
 		return ret;
@@ -197,6 +200,9 @@ int dbos_leave(void)
 	/* Not from a trap handler, whose stack goes, nor a signal handler, which is outside. */
 	if (!self || !cpu_in_guest() || on_trap_stack())
 		return -EINVAL;
+	if (world_is_stopped_by(&self->dbos->cpus, cpus_self(&self->dbos->cpus)))
+		return -EBUSY;
+	exit_settle(self);
 	vcpu_hypercall(PORT_LEAVE, 0, 0);
 	/* In user space again, on the same stack. */
 	vcpu_destroy(self);
@@ -262,7 +268,7 @@ int dbos_on_intr(struct dbos *dbos, int vector, dbos_trap_fn fn, void *arg)
 {
 	struct handler handler = { .first = vector, .last = vector, .trap = fn, .arg = arg };
 
-	if (!dbos || vector < 0 || vector > 255)
+	if (!dbos || vector < 0 || vector >= HV_DOORBELL_VECTOR)
 		return -EINVAL;
 	return handlers_add(&dbos->handlers.traps, &handler);
 }

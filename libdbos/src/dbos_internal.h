@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 
+#include "cpu/cpus.h"
+#include "cpu/doorbell.h"
 #include "cpu/handlers.h"
 #include "cpu/vcpu.h"
 #include "hv/hv.h"
@@ -18,7 +20,8 @@ struct dbos {
 
 	pthread_mutex_t lock;		/* the list of vCPUs */
 	struct vcpu *vcpus;
-	struct cpus cpus;		/* the same by number; nobody has one yet */
+	struct cpus cpus;		/* the same by number */
+	struct doorbell doorbells[CPUS_MAX];
 	struct frames frames;		/* for page tables */
 	struct table table;		/* the one that all vCPUs share */
 	uint64_t cr3;			/* its guest-physical address */

@@ -18,6 +18,8 @@ static bool take(struct cpus *cpus, unsigned int number)
 
 	if (!machine_cas(&cpus->cpu[number].taken, &taken, 1))
 		return false;
+	/* Its last owner has flushed another TLB than the new one's. */
+	machine_store(&cpus->cpu[number].flushed, 0);
 	raise_limit(cpus, number + 1);
 	calls_open(&cpus->cpu[number]);
 	return true;

@@ -64,6 +64,10 @@ void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu)
 		dispatch_syscall(tf, vcpu);
 		return;
 	}
+	if (tf->num == HV_DOORBELL_VECTOR) {
+		cpu_interrupt(&vcpu->dbos->cpus);
+		return;
+	}
 	if (tf->num == VECTOR_PF) {
 		/* First of all: a fault inside a handler overwrites it. */
 		address = read_cr2();

@@ -4,16 +4,16 @@
  *
  * Addresses are the same inside and outside, so almost every call passes through untouched. The
  * exceptions are calls that change the thread itself: what it is a copy of, where its FS and GS
- * point, and its end.
+ * point, its signal mask, and its end.
  */
 #include <errno.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <asm/prctl.h>
 
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
 #include "sys/child.h"
+#include "sys/exit.h"
 #include "sys/proxy.h"
 
 static long pass_through(const struct dune_regs *regs)
@@ -42,16 +42,13 @@ static long arch_prctl_call(struct vcpu *vcpu)
 	return vcpu->hv.hv->ops->set_state(&vcpu->hv, &state);
 }
 
-static _Noreturn void exit_call(struct vcpu *vcpu)
+/* Programs block all signals; the one that interrupts a vCPU must get through. */
+static long sigprocmask_call(struct vcpu *vcpu)
 {
-	long status = vcpu->regs->rdi;
-	uint64_t all = ~0ull;
+	long ret = pass_through(vcpu->regs);
 
-	/* A signal would find no stack between the last two system calls. */
-	host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, 0, sizeof(all), 0, 0);
-	vcpu_unlink(vcpu);
-	vcpu->hv.hv->ops->vcpu_close(&vcpu->hv);
-	dbos_exit_thread(vcpu, VCPU_MAPPING_SIZE, status);
+	doorbell_unblock(vcpu);
+	return ret;
 }
 
 bool proxy_syscall(struct vcpu *vcpu)
@@ -71,8 +68,12 @@ bool proxy_syscall(struct vcpu *vcpu)
 	case SYS_arch_prctl:
 		regs->rax = arch_prctl_call(vcpu);
 		return true;
+	case SYS_rt_sigprocmask:
+		regs->rax = sigprocmask_call(vcpu);
+		return true;
 	case SYS_exit:
-		exit_call(vcpu);
+		exit_begin(vcpu);
+		return true;
 	default:
 		regs->rax = pass_through(regs);
 		return true;
