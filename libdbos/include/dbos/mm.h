@@ -44,8 +44,8 @@ uint64_t dbos_gpa(const struct dbos *dbos, const void *va);
  * latest when that vCPU waits for others or comes back from the host. *generation (may be NULL):
  * for dbos_frame_retire(), 0 if LOCAL.
  *
- * SYNC waits for other vCPUs (see <dbos/smp.h>): a pointer that
- * dbos_pte() has returned is void afterwards if others collapse tables. -EDEADLK in a signal handler of a thread that is inside.
+ * SYNC waits for other vCPUs (see <dbos/smp.h>): a pointer that dbos_pte() has returned is void
+ * afterwards if others collapse tables. -EDEADLK in a signal handler of a thread that is inside.
  */
 enum dbos_flush { DBOS_FLUSH_LOCAL, DBOS_FLUSH_SYNC, DBOS_FLUSH_LAZY };
 

@@ -187,8 +187,8 @@ hooked:
 
 /*
  * Where a vCPU goes on that is to flush before anything else: machine_flush_at_entry(). Interrupts
- * are off. Every register is somebody's but RSP, which is restored, as is RIP; so the one that there
- * is has to do for everything, and a PUSH stores what tells others that this vCPU has flushed.
+ * are off. Every register is somebody's but RSP, which IRETQ loads; so it has to do for all that
+ * follows, and a PUSH stores what tells others that this vCPU has flushed.
  * Until it does, no table is used again that our way here may go through.
  */
 	.balign	16
