@@ -22,6 +22,7 @@ struct dbos {
 	struct frames frames;		/* for page tables */
 	struct table table;		/* the one that all vCPUs share */
 	uint64_t cr3;			/* its guest-physical address */
+	bool table_edited;		/* the program may have changed an entry of it */
 
 	struct handlers handlers;
 	bool gigabyte_pages;

@@ -16,15 +16,10 @@
 #include "cpu/offsets.h"
 #include "hv/host_syscall.h"
 #include "sys/child.h"
+#include "sys/proxy.h"
 
 /* child.S */
 long dbos_clone(const struct dune_regs *regs, uint64_t flags, uint64_t stack);
-
-/* dbos_syscall_host() has put the frame of the call that a handler passes on into RBX. */
-static bool is_passed_on(const struct dune_regs *regs)
-{
-	return regs->rip != (uint64_t)dbos_syscall_return;
-}
 
 static bool fork_call(struct vcpu *vcpu)
 {

@@ -90,13 +90,13 @@ enum {
 #define MMSG(n)	   { .kind = ARGUMENT_MESSAGES, .count = (n), .in = true, .out = true }
 
 #define CALL(number, called, how, ...) \
-	[number] = { .name = #called, .class = CALL_##how, .arguments = { __VA_ARGS__ } },
+	[number] = { .name = #called, .class = SYSCALL_##how, .arguments = { __VA_ARGS__ } },
 
-static const struct call calls[] = {
+static const struct syscall_info calls[] = {
 #include "sys/syscalls.def"
 };
 
-const struct call *call_find(uint64_t number)
+const struct syscall_info *syscall_find(uint64_t number)
 {
 	if (number >= sizeof(calls) / sizeof(calls[0]) || !calls[number].name)
 		return NULL;

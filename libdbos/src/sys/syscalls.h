@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CALL_ARGUMENTS 6
+#define SYSCALL_ARGUMENTS 6
 
-enum call_class { CALL_PASS = 1, CALL_OURS, CALL_REFUSE };
+enum syscall_class { SYSCALL_PASS = 1, SYSCALL_OURS, SYSCALL_REFUSE };
 
 enum argument_kind {
 	ARGUMENT_VALUE,
@@ -35,13 +35,13 @@ struct argument {
 	uint16_t unit;		/* bytes */
 };
 
-struct call {
+struct syscall_info {
 	const char *name;
 	uint8_t class;
-	struct argument arguments[CALL_ARGUMENTS];
+	struct argument arguments[SYSCALL_ARGUMENTS];
 };
 
 /* NULL: the table does not have that number. */
-const struct call *call_find(uint64_t number);
+const struct syscall_info *syscall_find(uint64_t number);
 
 #endif /* DBOS_SYSCALLS_H */
