@@ -10,6 +10,7 @@
 #include "hv/hv.h"
 #include "mm/table.h"
 #include "mm/windows.h"
+#include "sys/unknown.h"
 
 struct dbos {
 	struct hv hv;
@@ -25,6 +26,7 @@ struct dbos {
 	bool table_edited;		/* the program may have changed an entry of it */
 
 	struct handlers handlers;
+	struct unknown_calls unknown;
 	bool gigabyte_pages;
 };
 

@@ -14,6 +14,7 @@
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
 #include "mm/reach.h"
+#include "sys/bases.h"
 #include "sys/child.h"
 #include "sys/pass.h"
 #include "sys/proxy.h"
@@ -63,7 +64,7 @@ static void pass_on(struct vcpu *vcpu, const struct syscall_info *call)
 		vcpu->regs->rax = ret;
 }
 
-/* FS and GS bases exist twice, in the thread and in its guest; keep the guest's in step. */
+/* The thread's bases are the guest's when the host is asked for them; what it is told goes back. */
 static long arch_prctl_call(struct vcpu *vcpu)
 {
 	const struct dune_regs *regs = vcpu->regs;
@@ -71,7 +72,9 @@ static long arch_prctl_call(struct vcpu *vcpu)
 	struct dune_state state;
 	long ret;
 
-	ret = pass_call(vcpu, syscall_find(regs->rax), &fault);
+	ret = bases_out(vcpu);
+	if (!ret)
+		ret = pass_call(vcpu, syscall_find(regs->rax), &fault);
 	if (ret || (regs->rdi != ARCH_SET_FS && regs->rdi != ARCH_SET_GS))
 		return ret;
 	ret = vcpu->hv.hv->ops->get_state(&vcpu->hv, &state);
@@ -102,6 +105,8 @@ bool proxy_syscall(struct vcpu *vcpu)
 	const struct syscall_info *call = syscall_find(regs->rax);
 
 	vcpu->syscalls++;
+	if (!call)
+		unknown_note(&vcpu->dbos->unknown, regs->rax);
 	if (!call || call->class == SYSCALL_PASS) {
 		pass_on(vcpu, call);
 		return true;
