@@ -32,7 +32,7 @@ MODULE_SUITES := $(KERNEL_SUITES) $(addprefix lab/suites/test_,boundary.py confo
 # As many as the smallest host has processors. Tried with one more: guests' processors then wait for
 # each other's locks, and nothing was quicker.
 WORKERS := -n 2 --dist worksteal
-SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run
+SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run tests/guest/check-syscalls
 
 .DEFAULT_GOAL := help
 

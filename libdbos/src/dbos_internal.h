@@ -12,6 +12,7 @@
 #include "hv/hv.h"
 #include "mm/table.h"
 #include "mm/windows.h"
+#include "sys/unknown.h"
 
 struct dbos {
 	struct hv hv;
@@ -25,8 +26,10 @@ struct dbos {
 	struct frames frames;		/* for page tables */
 	struct table table;		/* the one that all vCPUs share */
 	uint64_t cr3;			/* its guest-physical address */
+	bool table_edited;		/* the program may have changed an entry of it */
 
 	struct handlers handlers;
+	struct unknown_calls unknown;
 	bool gigabyte_pages;
 };
 

@@ -118,14 +118,7 @@ int dbos_on_fault(struct dbos *dbos, uintptr_t lo, uintptr_t hi, dbos_fault_fn f
  */
 int dbos_on_intr(struct dbos *dbos, int vector, dbos_trap_fn fn, void *arg);
 
-/*
- * System calls made inside by number, or all (DBOS_ANY). A handler sets tf->rax to the result.
- * What it calls itself goes straight to the host.
- */
-#define DBOS_ANY (-1)
-int dbos_on_syscall(struct dbos *dbos, int nr, dbos_trap_fn fn, void *arg);
-
-/* For such a handler: the host makes the call in tf; returns its result (also -errno). */
-long dbos_syscall_host(const struct dbos_tf *tf);
+/* System calls. */
+#include <dbos/syscall.h>
 
 #endif /* DBOS_DBOS_H */

@@ -52,6 +52,9 @@
 /* The IST stack is one page, and the vCPU's address stands at its bottom. */
 #define IST_STACK_SIZE 4096
 
+/* This far before the RIP behind a handler's OUT begins what makes its call again. */
+#define SYSCALL_AGAIN 3
+
 /* A child that shares our memory finds where it begins below this much of its stack. */
 #define CHILD_RED_ZONE 128
 

@@ -14,6 +14,7 @@
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
+#include "sys/bases.h"
 #include "sys/exit.h"
 #include "sys/proxy.h"
 #include "sys/run_loop.h"
@@ -99,6 +100,7 @@ static bool hypercall(struct vcpu *vcpu, uint16_t port)
 		return proxy_syscall(vcpu);
 	case PORT_LEAVE:
 		vcpu_vectors_out(vcpu);
+		bases_out(vcpu);
 		return false;
 	case PORT_COUNTERS:
 		vcpu->hv.hv->ops->counters(&vcpu->hv, (struct hv_counters *)regs->rdi);
