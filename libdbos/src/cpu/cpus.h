@@ -66,6 +66,15 @@ void cpus_give_back(struct cpus *cpus, unsigned int number);
 void cpu_inside(struct cpus *cpus, struct cpu *cpu);
 void cpu_outside(struct cpus *cpus, struct cpu *cpu);
 
+/*
+ * From the host, by a vCPU that is outside: it is about to walk the page table, until cpu_outside().
+ * Meanwhile it counts as inside and behind, so no table that it may meet is handed out again, and
+ * flushers and stoppers of the world wait for it. A walk from the host has no TLB to flush. Tables
+ * that were handed out again before are out of its reach: they had been unlinked, and by the
+ * barrier it sees that.
+ */
+void cpu_walks(struct cpus *cpus, struct cpu *cpu);
+
 /* The interrupt: whatever others want of this vCPU. In guest mode, interrupts off. */
 void cpu_interrupt(struct cpus *cpus);
 

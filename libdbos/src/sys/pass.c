@@ -229,16 +229,23 @@ static long give_back(struct pass *pass, long ret)
 	return ret;
 }
 
-static long translate_and_make(struct pass *pass)
+/* Outside for the call alone: where a pointer leads is read in the page table, before and after. */
+static long translate_and_make(struct pass *pass, struct cpus *cpus, struct cpu *cpu)
 {
 	long ret = 0;
 
+	cpu_walks(cpus, cpu);
 	for (unsigned int i = 0; !ret && i < SYSCALL_ARGUMENTS; i++) {
 		if (pass->given[i])
 			ret = use_pointer(pass, i);
 	}
-	if (!ret)
-		ret = give_back(pass, make(pass));
+	if (!ret) {
+		cpu_outside(cpus, cpu);
+		ret = make(pass);
+		cpu_walks(cpus, cpu);
+		ret = give_back(pass, ret);
+	}
+	cpu_outside(cpus, cpu);
 	if (pass->space)
 		host_syscall(SYS_munmap, (long)pass->space, sizeof(struct space), 0, 0, 0, 0);
 	return ret;
@@ -259,5 +266,5 @@ long pass_call(struct vcpu *vcpu, const struct syscall_info *call, struct pass_f
 		pass.arguments[i] = pass.given[i];
 	if (!call || !__atomic_load_n(&vcpu->dbos->table_edited, __ATOMIC_RELAXED))
 		return make(&pass);
-	return translate_and_make(&pass);
+	return translate_and_make(&pass, &vcpu->dbos->cpus, &vcpu->dbos->cpus.cpu[vcpu->number]);
 }

@@ -37,6 +37,7 @@ static bool has_fault_handler(const struct dbos *dbos, uint64_t va)
  */
 static void fault_at_call(struct vcpu *vcpu, const struct pass_fault *fault)
 {
+	struct cpus *cpus = &vcpu->dbos->cpus;
 	struct dune_regs *regs = vcpu->regs;
 	uint32_t error_code = fault->write ? DBOS_FEC_WRITE : 0;
 
@@ -44,8 +45,10 @@ static void fault_at_call(struct vcpu *vcpu, const struct pass_fault *fault)
 		regs->rax = -EFAULT;
 		return;
 	}
+	cpu_walks(cpus, &cpus->cpu[vcpu->number]);
 	if (reach_present(vcpu->dbos, fault->va))
 		error_code |= DBOS_FEC_PRESENT;
+	cpu_outside(cpus, &cpus->cpu[vcpu->number]);
 	/* One byte before the OUT, and not on it, where KVM would take it for done. */
 	if (is_passed_on(regs))
 		regs->rip -= SYSCALL_AGAIN;
