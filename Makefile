@@ -22,9 +22,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFORMANCE := lab/suites/test_conformance.py
 BOCHS_SUITES := $(addprefix lab/suites/test_,boot.py bochs.py)
-VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py) $(CONFORMANCE)
+VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py smp.py) $(CONFORMANCE)
 MEMORY_SUITES := $(addprefix lab/suites/test_,slots.py leaves.py memory.py pressure.py torture.py \
-	threads.py fork.py kill.py module.py)
+	threads.py smp.py fork.py kill.py module.py)
 KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py clock.py hello.py module.py threads.py)
 MODULE_SUITES := $(KERNEL_SUITES) $(addprefix lab/suites/test_,boundary.py conformance.py \
 	fork.py fpu.py kill.py layouts.py leaves.py memory.py pressure.py slots.py syscalls.py \
@@ -32,7 +32,7 @@ MODULE_SUITES := $(KERNEL_SUITES) $(addprefix lab/suites/test_,boundary.py confo
 # As many as the smallest host has processors. Tried with one more: guests' processors then wait for
 # each other's locks, and nothing was quicker.
 WORKERS := -n 2 --dist worksteal
-SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run
+SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run tests/guest/check-syscalls
 
 .DEFAULT_GOAL := help
 

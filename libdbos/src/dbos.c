@@ -9,6 +9,7 @@
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
 #include "mm/pgtable.h"
+#include "sys/exit.h"
 #include "sys/run_loop.h"
 
 /*
@@ -58,7 +59,7 @@ static int create_on(struct dbos *dbos, const struct hv_ops *ops)
 	struct landmarks landmarks;
 	int ret;
 
-	*dbos = (struct dbos){ .hv.ops = ops };
+	*dbos = (struct dbos){ .hv.ops = ops, .unknown.trace = getenv("DBOS_TRACE") != NULL };
 	pthread_mutex_init(&dbos->lock, NULL);
 	ret = ops->open(&dbos->hv);
 	if (ret)
@@ -185,6 +186,8 @@ int dbos_enter(void)
 		return -EINVAL;
 	if (self)
 		return -EALREADY;
+	if (world_is_stopped_by(&dbos->cpus, NULL))
+		return -EBUSY;
 	ret = vcpu_create(dbos, &self);
 	if (ret)
 		return ret;
@@ -197,6 +200,9 @@ int dbos_leave(void)
 	/* Not from a trap handler, whose stack goes, nor a signal handler, which is outside. */
 	if (!self || !cpu_in_guest() || on_trap_stack())
 		return -EINVAL;
+	if (world_is_stopped_by(&self->dbos->cpus, cpus_self(&self->dbos->cpus)))
+		return -EBUSY;
+	exit_settle(self);
 	vcpu_hypercall(PORT_LEAVE, 0, 0);
 	/* In user space again, on the same stack. */
 	vcpu_destroy(self);
@@ -262,29 +268,7 @@ int dbos_on_intr(struct dbos *dbos, int vector, dbos_trap_fn fn, void *arg)
 {
 	struct handler handler = { .first = vector, .last = vector, .trap = fn, .arg = arg };
 
-	if (!dbos || vector < 0 || vector > 255)
+	if (!dbos || vector < 0 || vector >= HV_DOORBELL_VECTOR)
 		return -EINVAL;
 	return handlers_add(&dbos->handlers.traps, &handler);
-}
-
-int dbos_on_syscall(struct dbos *dbos, int nr, dbos_trap_fn fn, void *arg)
-{
-	struct handler handler = { .first = nr, .last = nr, .trap = fn, .arg = arg };
-	int ret;
-
-	if (!dbos || nr < DBOS_ANY)
-		return -EINVAL;
-	if (nr == DBOS_ANY) {
-		handler.first = 0;
-		handler.last = UINTPTR_MAX;
-	}
-	/* Outside of the lock: it allocates, which may run handlers that take the lock. */
-	ret = handlers_add(&dbos->handlers.syscalls, &handler);
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&dbos->lock);
-	for (struct vcpu *vcpu = dbos->vcpus; vcpu; vcpu = vcpu->next)
-		__atomic_fetch_or(&vcpu->hook_state, 1, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&dbos->lock);
-	return 0;
 }

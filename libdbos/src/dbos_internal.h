@@ -5,11 +5,14 @@
 
 #include <pthread.h>
 
+#include "cpu/cpus.h"
+#include "cpu/doorbell.h"
 #include "cpu/handlers.h"
 #include "cpu/vcpu.h"
 #include "hv/hv.h"
 #include "mm/table.h"
 #include "mm/windows.h"
+#include "sys/unknown.h"
 
 struct dbos {
 	struct hv hv;
@@ -18,12 +21,15 @@ struct dbos {
 
 	pthread_mutex_t lock;		/* the list of vCPUs */
 	struct vcpu *vcpus;
-	struct cpus cpus;		/* the same by number; nobody has one yet */
+	struct cpus cpus;		/* the same by number */
+	struct doorbell doorbells[CPUS_MAX];
 	struct frames frames;		/* for page tables */
 	struct table table;		/* the one that all vCPUs share */
 	uint64_t cr3;			/* its guest-physical address */
+	bool table_edited;		/* the program may have changed an entry of it */
 
 	struct handlers handlers;
+	struct unknown_calls unknown;
 	bool gigabyte_pages;
 };
 

@@ -82,9 +82,16 @@ static void send_some(unsigned int me, unsigned int most)
 	}
 }
 
+/* Its thread in the host is another sender than the vCPU, so there it doesn't call that one. */
+static unsigned int anybody(unsigned int me)
+{
+	if (machine_cpu() != MACHINE_NO_CPU)
+		return model_random(test.cpus);
+	return (me + 1 + model_random(test.cpus - 1)) % test.cpus;
+}
+
 static void stop_world(unsigned int me)
 {
-	tread(me);
 	if (world_stop(&cpus))
 		model_fail("vCPU %u could not stop the world", test.id[me]);
 	if (test.stopped)
@@ -93,12 +100,22 @@ static void stop_world(unsigned int me)
 	test.stopper = me;
 	work(40);
 	if (test.messages[me] < CALLS)
-		send(me, model_random(test.cpus), model_random(2) ? CALL_TRY : CALL_WAIT);
+		send(me, anybody(me), model_random(2) ? CALL_TRY : CALL_WAIT);
 	if (!model_random(4))
 		tlb_flush(&cpus, 0x1000, 1, TLB_SYNC);
 	test.stopped = false;
 	if (world_start(&cpus))
 		model_fail("vCPU %u could not start the world", test.id[me]);
+}
+
+/* A thread in the host, which may stop the world and call as well; others there do so too. */
+static void stop_from_host(unsigned int me)
+{
+	guest_leave(test.id[me]);
+	stop_world(me);
+	if (test.messages[me] < CALLS)
+		send(me, anybody(me), CALL_TRY);
+	guest_enter(test.id[me]);
 }
 
 static void without_interrupts(unsigned int me)
@@ -124,7 +141,7 @@ static void compute(unsigned int me)
 
 static void operate(unsigned int me)
 {
-	switch (model_random(12)) {
+	switch (model_random(13)) {
 	case 0 ... 3:
 		send_some(me, 4);
 		break;
@@ -143,6 +160,7 @@ static void operate(unsigned int me)
 		without_interrupts(me);
 		break;
 	case 8:
+		tread(me);
 		stop_world(me);
 		break;
 	case 9:
@@ -151,6 +169,9 @@ static void operate(unsigned int me)
 		break;
 	case 10: case 11:
 		compute(me);
+		break;
+	case 12:
+		stop_from_host(me);
 	}
 }
 

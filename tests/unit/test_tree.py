@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = {".py", ".c", ".h", ".S", ".sh", ".yaml", ".yml", ".toml"}
+CODE = {".py", ".c", ".h", ".S", ".def", ".sh", ".yaml", ".yml", ".toml"}
 NAMES = {"Makefile", "Kbuild", "init", "run"}
 
 LARGE_FOR_A_REASON = {
+    "libdbos/src/sys/syscalls.def": "a table with a line for each system call",
     "tests/golden/index.yaml": "an index of captures, written by a program",
     "tests/unit/test_doctor_findings.py": "a table of hosts and what is to be said of each",
     "tests/unit/test_doctor_transcript.py": "real outputs of three engines",

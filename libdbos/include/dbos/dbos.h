@@ -14,6 +14,7 @@
  * fork(), vfork() or posix_spawn() is an ordinary process: outside, and after fork() free to call
  * dbos_init() for a virtual machine of its own. clone3() is -ENOSYS: libc falls back to clone().
  * Signal handlers run outside, at CPL 3, whatever they interrupt; one must not leave by longjmp.
+ * On KVM signal 64 (SIGRTMAX) is libdbos's own, and never blocked inside.
  *
  * Reachable inside is the memory near the program, its heap, the stacks, the mmap area and low
  * addresses (64 GiB to 512 GiB of each with 40-bit guest-physical addresses); what a program maps
@@ -46,8 +47,8 @@ int dbos_init(void);
 
 /*
  * Makes the calling thread privileged; on return it runs at CPL 0. -EINVAL before dbos_init();
- * -EALREADY inside. dbos_leave() gives everything back that dbos_enter() took; -EINVAL outside and
- * in handlers.
+ * -EALREADY inside; -EAGAIN: 256 threads are. dbos_leave() gives everything back that dbos_enter()
+ * took; -EINVAL outside and in handlers. Both -EBUSY while the caller has stopped the world.
  */
 int dbos_enter(void);
 int dbos_leave(void);
@@ -111,17 +112,13 @@ typedef enum dbos_verdict (*dbos_trap_fn)(void *arg, struct dbos_tf *tf);
  */
 int dbos_on_fault(struct dbos *dbos, uintptr_t lo, uintptr_t hi, dbos_fault_fn fn, void *arg);
 
-/* Exceptions and interrupts by vector 0..255 (not 14). Unhandled: the signal Linux would send. */
+/*
+ * Exceptions and interrupts by vector 0..254 (not 14; 255 is libdbos's own). Unhandled: the signal
+ * Linux would send.
+ */
 int dbos_on_intr(struct dbos *dbos, int vector, dbos_trap_fn fn, void *arg);
 
-/*
- * System calls made inside by number, or all (DBOS_ANY). A handler sets tf->rax to the result.
- * What it calls itself goes straight to the host.
- */
-#define DBOS_ANY (-1)
-int dbos_on_syscall(struct dbos *dbos, int nr, dbos_trap_fn fn, void *arg);
-
-/* For such a handler: the host makes the call in tf; returns its result (also -errno). */
-long dbos_syscall_host(const struct dbos_tf *tf);
+/* System calls. */
+#include <dbos/syscall.h>
 
 #endif /* DBOS_DBOS_H */

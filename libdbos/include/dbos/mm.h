@@ -3,12 +3,14 @@
  * The process's own page table. At first every address translates to itself: guest-virtual to the
  * guest-physical window onto the same host-virtual address. From there each entry is yours.
  *
- * Entries are changed by plain 64-bit stores (or compare-and-swap where threads race); the TLB
- * is flushed by the caller and only on the calling vCPU. None of this leaves the guest.
+ * Entries are changed by plain 64-bit stores (or compare-and-swap where threads race), and flushed
+ * by the caller: here (dbos_invlpg) or everywhere (dbos_flush). Only the interrupt to a vCPU that
+ * is to flush at once leaves the guest.
  */
 #ifndef DBOS_MM_H
 #define DBOS_MM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <dbos/dbos.h>
@@ -34,6 +36,46 @@ int dbos_pte(struct dbos *dbos, const void *va, volatile dbos_pte_t **pte);
 
 /* The guest-physical address behind the process's own @va; 0 if it is in no window. */
 uint64_t dbos_gpa(const struct dbos *dbos, const void *va);
+
+/*
+ * Flushes @pages pages from @va on (DBOS_ALL_PAGES: everything), after their entries were changed.
+ * LOCAL: on the calling vCPU, and outside nowhere. SYNC: on all vCPUs before it returns; those in
+ * the host, which are not waited for, before they run on. LAZY: here at once, elsewhere at the
+ * latest when that vCPU waits for others or comes back from the host. *generation (may be NULL):
+ * for dbos_frame_retire(), 0 if LOCAL.
+ *
+ * SYNC waits for other vCPUs (see <dbos/smp.h>): a pointer that dbos_pte() has returned is void
+ * afterwards if others collapse tables. -EDEADLK in a signal handler of a thread that is inside.
+ */
+enum dbos_flush { DBOS_FLUSH_LOCAL, DBOS_FLUSH_SYNC, DBOS_FLUSH_LAZY };
+
+#define DBOS_ALL_PAGES (~0ul)
+
+int dbos_flush(struct dbos *dbos, const void *va, size_t pages, enum dbos_flush how,
+	       uint64_t *generation);
+
+/* Of the calling vCPU's number, since dbos_init(); -EINVAL outside. */
+struct dbos_flush_stats {
+	uint64_t pages;		/* flushed one by one */
+	uint64_t all;		/* flushes of everything */
+	uint64_t interrupts;	/* sent to other vCPUs, to have them flush */
+};
+
+int dbos_flush_stats(struct dbos *dbos, struct dbos_flush_stats *stats);
+
+/*
+ * Frames of the pool from which page tables come, 4 KiB each, by guest-physical address: 0 if there
+ * is none. They are as their last user left them. One that was in the page table is retired, with
+ * the generation of the flush behind its removal (SYNC or LAZY), and not handed out again before no
+ * vCPU can reach it; one that never was may be freed. Allocating may wait like a SYNC flush. From
+ * anywhere but signal handlers of threads that are inside, which get 0.
+ */
+uint64_t dbos_frame_alloc(struct dbos *dbos);
+void dbos_frame_free(struct dbos *dbos, uint64_t gpa);
+void dbos_frame_retire(struct dbos *dbos, uint64_t gpa, uint64_t generation);
+
+/* Where the frame is in the process's own addresses. */
+void *dbos_frame_memory(const struct dbos *dbos, uint64_t gpa);
 
 /* Only inside. */
 static inline void dbos_invlpg(const void *va)

@@ -106,7 +106,7 @@ int calls_send(struct cpus *cpus, unsigned int to, call_fn fn, void *arg, unsign
 {
 	struct cpu *self = cpus_self(cpus);
 	struct cpu *cpu = &cpus->cpu[to];
-	bool may_wait = !self || !(self->calls.running || world_is_stopped_by(cpus, self));
+	bool may_wait = !(self && self->calls.running) && !world_is_stopped_by(cpus, self);
 	uint64_t irqs, ticket;
 	int ret;
 

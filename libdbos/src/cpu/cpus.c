@@ -18,6 +18,8 @@ static bool take(struct cpus *cpus, unsigned int number)
 
 	if (!machine_cas(&cpus->cpu[number].taken, &taken, 1))
 		return false;
+	/* Its last owner has flushed another TLB than the new one's. */
+	machine_store(&cpus->cpu[number].flushed, 0);
 	raise_limit(cpus, number + 1);
 	calls_open(&cpus->cpu[number]);
 	return true;
@@ -42,11 +44,8 @@ void cpus_give_back(struct cpus *cpus, unsigned int number)
 	machine_store(&cpus->cpu[number].taken, 0);
 }
 
-/*
- * Says that it is inside, and then looks what there is to do: with the barrier in between, whoever
- * wants something sees the one, or is seen by the other.
- */
-void cpu_inside(struct cpus *cpus, struct cpu *cpu)
+/* Says that it is inside, once the world is not stopped: whoever stops it sees that, or is seen. */
+static void say_inside(struct cpus *cpus, struct cpu *cpu)
 {
 	for (;;) {
 		machine_store(&cpu->where, CPU_INSIDE);
@@ -57,9 +56,23 @@ void cpu_inside(struct cpus *cpus, struct cpu *cpu)
 		while (machine_load(&cpus->stopper))
 			machine_pause();
 	}
+}
+
+/*
+ * Says that it is inside, and then looks what there is to do: with the barrier in between, whoever
+ * wants something sees the one, or is seen by the other.
+ */
+void cpu_inside(struct cpus *cpus, struct cpu *cpu)
+{
+	say_inside(cpus, cpu);
 	tlb_catch_up_at_entry(cpus, cpu);
 	if (calls_waiting(cpu))
 		machine_send_ipi(cpus_number(cpus, cpu));
+}
+
+void cpu_walks(struct cpus *cpus, struct cpu *cpu)
+{
+	say_inside(cpus, cpu);
 }
 
 void cpu_outside(struct cpus *cpus, struct cpu *cpu)

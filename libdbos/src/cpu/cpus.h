@@ -33,7 +33,8 @@ struct cpu {
 /* All zero at first. */
 struct cpus {
 	uint64_t limit;		/* numbers from here on were never taken */
-	uint64_t stopper;	/* of the world: WORLD_HOST, or a vCPU's number + 1; 0: it runs */
+	/* Who has stopped the world: a vCPU's number + 1, WORLD_HOST | thread; 0: it runs. */
+	uint64_t stopper;
 	struct tlb tlb;
 	struct cpu cpu[CPUS_MAX];
 };
@@ -65,6 +66,15 @@ void cpus_give_back(struct cpus *cpus, unsigned int number);
 void cpu_inside(struct cpus *cpus, struct cpu *cpu);
 void cpu_outside(struct cpus *cpus, struct cpu *cpu);
 
+/*
+ * From the host, by a vCPU that is outside: it is about to walk the page table, until cpu_outside().
+ * Meanwhile it counts as inside and behind, so no table that it may meet is handed out again, and
+ * flushers and stoppers of the world wait for it. A walk from the host has no TLB to flush. Tables
+ * that were handed out again before are out of its reach: they had been unlinked, and by the
+ * barrier it sees that.
+ */
+void cpu_walks(struct cpus *cpus, struct cpu *cpu);
+
 /* The interrupt: whatever others want of this vCPU. In guest mode, interrupts off. */
 void cpu_interrupt(struct cpus *cpus);
 
@@ -72,7 +82,7 @@ void cpu_interrupt(struct cpus *cpus);
 void cpu_serve(struct cpus *cpus, struct cpu *cpu);
 
 /* world.c */
-#define WORLD_HOST (~0ull)
+#define WORLD_HOST (1ull << 63)
 
 /*
  * Stops all other vCPUs: when this returns each of them is in the host, where it stays, or parked,

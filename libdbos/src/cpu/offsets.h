@@ -14,6 +14,9 @@
 #define VCPU_HOST_STACK	   32
 #define VCPU_SCRATCH_RSP   40
 #define VCPU_REGS	   48
+#define VCPU_FLUSH_WORD	   56
+#define VCPU_FLUSH_VALUE   64
+#define VCPU_RESUME	   72
 
 /* struct dune_regs */
 #define REGS_RAX    0
@@ -49,18 +52,24 @@
 /* The IST stack is one page, and the vCPU's address stands at its bottom. */
 #define IST_STACK_SIZE 4096
 
+/* This far before the RIP behind a handler's OUT begins what makes its call again. */
+#define SYSCALL_AGAIN 3
+
 /* A child that shares our memory finds where it begins below this much of its stack. */
 #define CHILD_RED_ZONE 128
 
 /* Segment selectors of the guest's GDT. */
 #define SELECTOR_CODE 0x08
 #define SELECTOR_DATA 0x10
-#define SELECTOR_TSS  0x18
+#define SELECTOR_TSS  0x18	/* two entries long */
+#define SELECTOR_NUMBER 0x28	/* never loaded: its limit is the vCPU's number */
 
 /* OUT to one of these is how the guest calls the process's run loop. */
 #define PORT_SYSCALL   0xd0	/* registers as at SYSCALL; from a handler RBX: struct dbos_tf */
 #define PORT_LEAVE     0xd1
 #define PORT_UNHANDLED 0xd2	/* RDI: trap number; RSI: address */
 #define PORT_COUNTERS  0xd3	/* RDI: struct hv_counters to fill */
+#define PORT_DOORBELL  0xd4	/* RDI: the number of the vCPU to interrupt */
+#define PORT_EXIT      0xd5	/* the end of the thread; RDI: its status */
 
 #endif /* DBOS_OFFSETS_H */

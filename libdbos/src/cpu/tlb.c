@@ -94,9 +94,9 @@ void tlb_catch_up_at_entry(struct cpus *cpus, struct cpu *cpu)
 
 	if (machine_load(&cpu->flushed) == to)
 		return;
-	machine_flush_at_entry(cpus_number(cpus, cpu));
+	/* What was unlinked is in use until it has: only then is the generation published. */
+	machine_flush_at_entry(cpus_number(cpus, cpu), &cpu->flushed, to);
 	cpu->counters.flushes++;
-	machine_store(&cpu->flushed, to);
 }
 
 /*

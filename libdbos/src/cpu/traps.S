@@ -185,4 +185,24 @@ hooked:
 	swapgs
 	jmp	dispatch
 
+/*
+ * Where a vCPU goes on that is to flush before anything else: machine_flush_at_entry(). Interrupts
+ * are off. Every register is somebody's but RSP, which IRETQ loads; so it has to do for all that
+ * follows, and a PUSH stores what tells others that this vCPU has flushed.
+ * Until it does, no table is used again that our way here may go through.
+ */
+	.balign	16
+	.globl	dbos_flush_at_entry
+dbos_flush_at_entry:
+	swapgs
+	mov	%cr3, %rsp
+	mov	%rsp, %cr3
+	mov	%gs:VCPU_FLUSH_WORD, %rsp
+	lea	8(%rsp), %rsp
+	push	%gs:VCPU_FLUSH_VALUE
+	mov	%gs:VCPU_SELF, %rsp
+	lea	VCPU_RESUME(%rsp), %rsp
+	swapgs
+	iretq
+
 	.section .note.GNU-stack, "", @progbits

@@ -64,6 +64,10 @@ void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu)
 		dispatch_syscall(tf, vcpu);
 		return;
 	}
+	if (tf->num == HV_DOORBELL_VECTOR) {
+		cpu_interrupt(&vcpu->dbos->cpus);
+		return;
+	}
 	if (tf->num == VECTOR_PF) {
 		/* First of all: a fault inside a handler overwrites it. */
 		address = read_cr2();
@@ -83,7 +87,7 @@ static long syscall_from_guest(const struct dbos_tf *tf)
 	register uint64_t r9 __asm__("r9") = tf->r9;
 	long ret;
 
-	__asm__ volatile("out %%eax, %1"
+	__asm__ volatile("nop; out %%eax, %1"	/* SYSCALL_AGAIN */
 			 : "=a"(ret)
 			 : "N"(PORT_SYSCALL), "a"(tf->rax), "D"(tf->rdi), "S"(tf->rsi),
 			   "d"(tf->rdx), "r"(r10), "r"(r8), "r"(r9), "b"(tf)

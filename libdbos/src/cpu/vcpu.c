@@ -17,6 +17,7 @@
 
 #define GDT_CODE64 0x00af9b000000ffffull
 #define GDT_DATA   0x00cf93000000ffffull
+#define GDT_NUMBER 0x0000910000000000ull	/* present, data, read-only, accessed */
 
 #define GUARD_SIZE 4096
 
@@ -30,6 +31,9 @@ ASSERT_OFFSET(vcpu, trap_stack_hi, VCPU_TRAP_STACK_HI);
 ASSERT_OFFSET(vcpu, host_stack, VCPU_HOST_STACK);
 ASSERT_OFFSET(vcpu, scratch_rsp, VCPU_SCRATCH_RSP);
 ASSERT_OFFSET(vcpu, regs, VCPU_REGS);
+ASSERT_OFFSET(vcpu, flush_word, VCPU_FLUSH_WORD);
+ASSERT_OFFSET(vcpu, flush_value, VCPU_FLUSH_VALUE);
+ASSERT_OFFSET(vcpu, resume, VCPU_RESUME);
 ASSERT_OFFSET(dune_regs, rax, REGS_RAX);
 ASSERT_OFFSET(dune_regs, rbx, REGS_RBX);
 ASSERT_OFFSET(dune_regs, rcx, REGS_RCX);
@@ -133,6 +137,19 @@ static struct vcpu *map_vcpu(void)
 	return vcpu;
 }
 
+/* It gets a number: from here on others may flush, call and stop it. */
+static int join(struct vcpu *vcpu)
+{
+	int number = cpus_take(&vcpu->dbos->cpus, CPUS_ANY);
+
+	if (number < 0)
+		return -EAGAIN;
+	vcpu->number = number;
+	vcpu->gdt[SELECTOR_NUMBER / 8] = GDT_NUMBER | number;
+	doorbell_install(vcpu->dbos, number, vcpu);
+	return 0;
+}
+
 /* For the calling thread, from user space. */
 int vcpu_create(struct dbos *dbos, struct vcpu **out)
 {
@@ -147,6 +164,8 @@ int vcpu_create(struct dbos *dbos, struct vcpu **out)
 		goto unmap;
 	vcpu->regs = vcpu->hv.regs;
 	ret = set_state(vcpu);
+	if (!ret)
+		ret = join(vcpu);
 	if (ret)
 		goto close;
 
@@ -171,6 +190,8 @@ void vcpu_unlink(struct vcpu *vcpu)
 	struct dbos *dbos = vcpu->dbos;
 	struct vcpu **link;
 
+	doorbell_remove(dbos, vcpu->number);
+	cpus_give_back(&dbos->cpus, vcpu->number);
 	pthread_mutex_lock(&dbos->lock);
 	for (link = &dbos->vcpus; *link != vcpu; link = &(*link)->next)
 		;

@@ -32,6 +32,14 @@ struct dbos_tss {
 	uint16_t reserved3, iomap_base;
 } __attribute__((packed));
 
+/* What IRETQ takes. */
+struct iret_frame {
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+#define RFLAGS_FIXED 0x2	/* always set */
+#define RFLAGS_IF    0x200
+
 struct vcpu {
 	/* What assembly uses: see offsets.h. The guest's KERNEL_GS_BASE points here. */
 	struct vcpu *self;
@@ -45,14 +53,19 @@ struct vcpu {
 	uint64_t host_stack;
 	uint64_t scratch_rsp;
 	struct dune_regs *regs;
+	/* Of dbos_flush_at_entry: what it stores behind its flush, and where it goes then. */
+	uint64_t *flush_word;
+	uint64_t flush_value;
+	struct iret_frame resume;
 
 	struct dbos *dbos;
+	unsigned int number;		/* in dbos->cpus */
 	struct vcpu *next;		/* in dbos->vcpus */
 	struct hv_vcpu hv;
 	uint64_t syscalls;		/* made by the host for this guest */
 	uint64_t counter_calls;		/* exits made only to ask for the number of exits */
 	struct dune_regs fork_regs;	/* of the child, until it is outside */
-	uint64_t gdt[5];
+	uint64_t gdt[6];
 	struct dbos_tss tss;
 };
 
@@ -74,6 +87,7 @@ static inline int vcpu_vectors_out(struct vcpu *vcpu)
 extern char dbos_trap_stubs[];		/* 256, DBOS_TRAP_STUB_SIZE bytes apart */
 extern char dbos_syscall_entry[];
 extern char dbos_syscall_return[];	/* behind its OUT: the caller's RIP is in RCX */
+extern char dbos_flush_at_entry[];	/* flushes, then goes on at vcpu->resume */
 /* @loop runs in user space on the host stack; it returns the registers to go on with there. */
 void dbos_vcpu_enter(struct vcpu *vcpu, const struct dune_regs *(*loop)(struct vcpu *vcpu));
 void dbos_resume_native(const struct dune_regs *regs) __attribute__((noreturn));

@@ -6,12 +6,14 @@
 
 static uint64_t token(const struct cpus *cpus, const struct cpu *cpu)
 {
-	return cpu ? cpus_number(cpus, cpu) + 1 : WORLD_HOST;
+	return cpu ? cpus_number(cpus, cpu) + 1 : WORLD_HOST | machine_thread();
 }
 
 bool world_is_stopped_by(struct cpus *cpus, const struct cpu *cpu)
 {
-	return machine_load(&cpus->stopper) == token(cpus, cpu);
+	uint64_t stopper = machine_load(&cpus->stopper);
+
+	return stopper && stopper == token(cpus, cpu);
 }
 
 /*

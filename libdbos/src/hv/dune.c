@@ -151,6 +151,11 @@ static void dune_inject(struct hv_vcpu *vcpu, uint8_t vector, uint32_t error_cod
 	run->inject.valid = 1;
 }
 
+static void dune_doorbell(struct hv_vcpu *vcpu)
+{
+	host_syscall(SYS_ioctl, vcpu->fd, DUNE_INTERRUPT, HV_DOORBELL_VECTOR, 0, 0, 0);
+}
+
 static void dune_counters(const struct hv_vcpu *vcpu, struct hv_counters *counters)
 {
 	const struct dune_run *run = vcpu->run_page;
@@ -171,5 +176,6 @@ const struct hv_ops hv_dune_ops = {
 	.set_state = dune_set_state,
 	.run = dune_run,
 	.inject = dune_inject,
+	.doorbell = dune_doorbell,
 	.counters = dune_counters,
 };

@@ -31,6 +31,9 @@ enum hv_exit_reason {
  */
 #define HV_PORTS 256
 
+/* The one interrupt there is. */
+#define HV_DOORBELL_VECTOR 255
+
 struct hv_exit {
 	enum hv_exit_reason reason;
 	uint16_t port;
@@ -81,6 +84,14 @@ struct hv_ops {
 	int (*run)(struct hv_vcpu *vcpu, struct hv_exit *exit);
 	/* Raises exception @vector at the next run. @cr2 counts for vector 14 only. */
 	void (*inject)(struct hv_vcpu *vcpu, uint8_t vector, uint32_t error_code, uint64_t cr2);
+	/*
+	 * Interrupts the vCPU by HV_DOORBELL_VECTOR: from user space of any thread, whatever the
+	 * vCPU does; waits for nothing. If it is in guest mode it takes the interrupt at once, or
+	 * as soon as its interrupts are on; if not, at its next run. Two may arrive as one, but
+	 * none is lost: what the caller did before is seen by the handler.
+	 */
+	void (*doorbell)(struct hv_vcpu *vcpu);
+	int doorbell_signal;	/* must not be blocked in a thread that runs a vCPU; 0: none */
 	void (*counters)(const struct hv_vcpu *vcpu, struct hv_counters *counters);
 	bool counters_outside;	/* counters() makes system calls: only from user space */
 };

@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/syscall.h>
+
+#include "hv/host_syscall.h"
 
 static inline uint64_t machine_load(const uint64_t *word)
 {
@@ -32,11 +35,6 @@ static inline void machine_fence(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static inline void machine_pause(void)
-{
-	__asm__ volatile("pause" : : : "memory");
-}
-
 /* The same code runs out of guest mode, at CPL 3, where CLI and POPF of IF are not its own. */
 static inline bool machine_in_guest(void)
 {
@@ -44,6 +42,15 @@ static inline bool machine_in_guest(void)
 
 	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
 	return (cs & 3) == 0;
+}
+
+/* In the host, whoever is waited for may be waiting for this processor. */
+static inline void machine_pause(void)
+{
+	if (machine_in_guest())
+		__asm__ volatile("pause" : : : "memory");
+	else
+		host_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
 #define MACHINE_RFLAGS_IF (1ull << 9)
@@ -91,7 +98,8 @@ static inline void machine_flush(void)
 
 /* These need to know the process's vCPUs, so the layer above has them. */
 unsigned int machine_cpu(void);
+uint64_t machine_thread(void);
 void machine_send_ipi(unsigned int cpu);
-void machine_flush_at_entry(unsigned int cpu);
+void machine_flush_at_entry(unsigned int cpu, uint64_t *word, uint64_t value);
 
 #endif /* DBOS_INSTRUCTIONS_H */

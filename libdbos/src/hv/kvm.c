@@ -267,6 +267,8 @@ static int kvm_open(struct hv *hv)
 	pthread_mutex_init(&vm->lock, NULL);
 	hv->backend = vm;
 	ret = open_all(hv, vm);
+	if (!ret && kvm_doorbell_prepare() < 0)
+		ret = -errno;
 	if (ret)
 		kvm_close(hv);
 	return ret;
@@ -285,6 +287,8 @@ const struct hv_ops hv_kvm_ops = {
 	.vectors_out = kvm_vectors_out,
 	.run = kvm_run,
 	.inject = kvm_inject,
+	.doorbell = kvm_doorbell,
+	.doorbell_signal = KVM_DOORBELL_SIGNAL,
 	.counters = kvm_counters,
 	.counters_outside = true,
 };

@@ -5,6 +5,7 @@
  *	kvm.c		the device, what it must be able to do, memory slots
  *	kvm_vcpu.c	vCPUs and their state, and the store of those that nobody uses
  *	kvm_vectors.c	vector registers, in and out
+ *	kvm_doorbell.c	interrupts from other threads
  *	kvm_stats.c	counters
  *	kvm_run.c	KVM_RUN and what its exits mean
  *	kvm_probe.c	which access made KVM_RUN fail with EFAULT
@@ -75,6 +76,10 @@ struct kvm_vcpu {
 	bool regs_changed;
 	struct kvm_injection injection;
 
+	uint64_t rung;			/* an interrupt is due */
+	uint64_t running;		/* in KVM_RUN, or about to be */
+	uint64_t ringers;		/* threads in kvm_doorbell() */
+
 	int stats;			/* KVM_GET_STATS_FD */
 	long exits_at, faults_at, flushes_at;	/* where they stand in it */
 	struct hv_counters before;	/* what earlier users of this vCPU have counted */
@@ -103,6 +108,14 @@ int kvm_set_state(struct hv_vcpu *vcpu, const struct dune_state *state);
 /* kvm_vectors.c */
 int kvm_vectors_in(struct hv_vcpu *vcpu);
 int kvm_vectors_out(struct hv_vcpu *vcpu);
+
+/* kvm_doorbell.c */
+#define KVM_DOORBELL_SIGNAL 64		/* the last there is */
+int kvm_doorbell_prepare(void);
+void kvm_doorbell(struct hv_vcpu *vcpu);
+/* Around KVM_RUN. @exception: one is to be raised, and goes first. 0 or -errno. */
+long kvm_doorbell_before_run(struct kvm_vcpu *vcpu, bool exception);
+void kvm_doorbell_after_run(struct kvm_vcpu *vcpu);
 
 /* kvm_stats.c */
 int kvm_stats_open(struct kvm_vcpu *vcpu);

@@ -104,6 +104,9 @@ int kvm_understand(struct kvm_vcpu *vcpu, struct hv_exit *exit)
 	case KVM_EXIT_IO:
 		io_exit(vcpu, exit);
 		return 0;
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		exit->reason = HV_EXIT_AGAIN;
+		return 0;
 	case KVM_EXIT_HLT:
 		exit->reason = HV_EXIT_HLT;
 		return 0;
@@ -128,15 +131,26 @@ int kvm_understand(struct kvm_vcpu *vcpu, struct hv_exit *exit)
 	}
 }
 
+static long run_with_doorbell(struct kvm_vcpu *vcpu)
+{
+	bool exception = vcpu->injection.valid;
+	long ret = 0;
+
+	if (exception)
+		ret = raise_exception(vcpu);
+	if (!ret)
+		ret = kvm_doorbell_before_run(vcpu, exception);
+	if (!ret)
+		ret = kvm_run_once(vcpu);
+	kvm_doorbell_after_run(vcpu);
+	return ret;
+}
+
 int kvm_run(struct hv_vcpu *hv_vcpu, struct hv_exit *exit)
 {
 	struct kvm_vcpu *vcpu = kvm_vcpu_of(hv_vcpu);
-	long ret = 0;
+	long ret = run_with_doorbell(vcpu);
 
-	if (vcpu->injection.valid)
-		ret = raise_exception(vcpu);
-	if (!ret)
-		ret = kvm_run_once(vcpu);
 	if (ret == -EFAULT)
 		ret = kvm_probe(vcpu, true, exit);
 	else if (!ret)

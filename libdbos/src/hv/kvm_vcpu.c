@@ -82,6 +82,7 @@ static int reset(struct kvm_vcpu *vcpu)
 	memset(&vcpu->run->s.regs.regs, 0, sizeof(vcpu->run->s.regs.regs));
 	vcpu->regs_changed = true;
 	vcpu->injection.valid = false;
+	vcpu->rung = 0;
 	return ret;
 }
 

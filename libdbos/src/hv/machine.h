@@ -15,6 +15,7 @@
  *	void machine_pause(void)		in every loop that waits for another vCPU
  *
  *	unsigned int machine_cpu(void)		this vCPU's number; MACHINE_NO_CPU out of guest mode
+ *	uint64_t machine_thread(void)		out of guest mode: tells threads apart, below 2^32
  *	uint64_t machine_irqs_off(void)		CLI; returns what to give to
  *	void machine_irqs_restore(uint64_t was)
  *	void machine_send_ipi(unsigned int cpu)	to the one vector there is; serialising. It may
@@ -22,8 +23,10 @@
  *
  *	void machine_invlpg(uint64_t va)
  *	void machine_flush(void)		the whole TLB of this vCPU (it reloads CR3)
- *	void machine_flush_at_entry(unsigned int cpu)	from the host: as if that vCPU, which the
- *						caller runs, flushed before its next instruction
+ *	void machine_flush_at_entry(unsigned int cpu, uint64_t *word, uint64_t value)
+ *						from the host: as if that vCPU, which the caller
+ *						runs, flushed before its next instruction, and
+ *						then stored @value. Once before each entry
  */
 #ifndef DBOS_HV_MACHINE_H
 #define DBOS_HV_MACHINE_H

@@ -102,6 +102,7 @@ int dbos_pte(struct dbos *dbos, const void *va, volatile dbos_pte_t **pte)
 	if (ret)
 		return ret;
 	table_unlock(&entry, entry.value);
+	__atomic_store_n(&dbos->table_edited, true, __ATOMIC_RELAXED);
 	*pte = entry.word;
 	return 0;
 }

@@ -15,15 +15,19 @@
 
 #include "cpu/offsets.h"
 #include "hv/host_syscall.h"
+#include "sys/bases.h"
 #include "sys/child.h"
+#include "sys/proxy.h"
 
 /* child.S */
 long dbos_clone(const struct dune_regs *regs, uint64_t flags, uint64_t stack);
 
-/* dbos_syscall_host() has put the frame of the call that a handler passes on into RBX. */
-static bool is_passed_on(const struct dune_regs *regs)
+/* What the child has of the guest beside the general registers: it begins as the thread is. */
+static long registers_out(struct vcpu *vcpu)
 {
-	return regs->rip != (uint64_t)dbos_syscall_return;
+	long ret = vcpu_vectors_out(vcpu);
+
+	return ret ? ret : bases_out(vcpu);
 }
 
 static bool fork_call(struct vcpu *vcpu)
@@ -40,7 +44,7 @@ static bool fork_call(struct vcpu *vcpu)
 	vcpu->fork_regs.rax = 0;
 	if (!is_passed_on(regs))
 		vcpu->fork_regs.rip = regs->rcx;
-	ret = vcpu_vectors_out(vcpu);
+	ret = registers_out(vcpu);
 	if (!ret)
 		ret = host_syscall(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8,
 				   0);
@@ -74,7 +78,7 @@ static struct dune_regs caller_registers(const struct dune_regs *regs)
 static long clone_sharing(struct vcpu *vcpu, uint64_t flags, uint64_t stack)
 {
 	struct dune_regs caller = caller_registers(vcpu->regs);
-	long ret = vcpu_vectors_out(vcpu);
+	long ret = registers_out(vcpu);
 	uint64_t *start;
 
 	if (ret)

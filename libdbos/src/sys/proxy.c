@@ -2,34 +2,83 @@
 /*
  * The system-call proxy: the thread makes the guest's call with its own SYSCALL instruction.
  *
- * Addresses are the same inside and outside, so almost every call passes through untouched. The
- * exceptions are calls that change the thread itself: what it is a copy of, where its FS and GS
- * point, and its end.
+ * What becomes of the guest's pointers is told in pass.h. The calls that are not simply passed on
+ * change the thread itself: what it is a copy of, where its FS and GS point, its signal mask, and
+ * its end.
  */
 #include <errno.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <asm/prctl.h>
 
+#include "cpu/offsets.h"
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
+#include "mm/reach.h"
+#include "sys/bases.h"
 #include "sys/child.h"
+#include "sys/exit.h"
+#include "sys/pass.h"
 #include "sys/proxy.h"
 
-static long pass_through(const struct dune_regs *regs)
+#define VECTOR_PF 14
+
+static bool has_fault_handler(const struct dbos *dbos, uint64_t va)
 {
-	return host_syscall(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8,
-			    regs->r9);
+	const struct handler *node = __atomic_load_n(&dbos->handlers.faults, __ATOMIC_ACQUIRE);
+
+	while (node && !(node->first <= va && va <= node->last))
+		node = node->next;
+	return node != NULL;
 }
 
-/* FS and GS bases exist twice, in the thread and in its guest; keep the guest's in step. */
+/*
+ * The guest's kernel sees the access that the host may not make for it, as a page fault of the
+ * instruction that makes the call, which then is made again. Without a handler the call fails.
+ */
+static void fault_at_call(struct vcpu *vcpu, const struct pass_fault *fault)
+{
+	struct cpus *cpus = &vcpu->dbos->cpus;
+	struct dune_regs *regs = vcpu->regs;
+	uint32_t error_code = fault->write ? DBOS_FEC_WRITE : 0;
+
+	if (!has_fault_handler(vcpu->dbos, fault->va)) {
+		regs->rax = -EFAULT;
+		return;
+	}
+	cpu_walks(cpus, &cpus->cpu[vcpu->number]);
+	if (reach_present(vcpu->dbos, fault->va))
+		error_code |= DBOS_FEC_PRESENT;
+	cpu_outside(cpus, &cpus->cpu[vcpu->number]);
+	/* One byte before the OUT, and not on it, where KVM would take it for done. */
+	if (is_passed_on(regs))
+		regs->rip -= SYSCALL_AGAIN;
+	else
+		regs->rip = (uint64_t)dbos_syscall_entry;
+	vcpu->hv.hv->ops->inject(&vcpu->hv, VECTOR_PF, error_code, fault->va);
+}
+
+static void pass_on(struct vcpu *vcpu, const struct syscall_info *call)
+{
+	struct pass_fault fault;
+	long ret = pass_call(vcpu, call, &fault);
+
+	if (fault.happened)
+		fault_at_call(vcpu, &fault);
+	else
+		vcpu->regs->rax = ret;
+}
+
+/* The thread's bases are the guest's when the host is asked for them; what it is told goes back. */
 static long arch_prctl_call(struct vcpu *vcpu)
 {
 	const struct dune_regs *regs = vcpu->regs;
+	struct pass_fault fault;
 	struct dune_state state;
 	long ret;
 
-	ret = pass_through(regs);
+	ret = bases_out(vcpu);
+	if (!ret)
+		ret = pass_call(vcpu, syscall_find(regs->rax), &fault);
 	if (ret || (regs->rdi != ARCH_SET_FS && regs->rdi != ARCH_SET_GS))
 		return ret;
 	ret = vcpu->hv.hv->ops->get_state(&vcpu->hv, &state);
@@ -42,39 +91,49 @@ static long arch_prctl_call(struct vcpu *vcpu)
 	return vcpu->hv.hv->ops->set_state(&vcpu->hv, &state);
 }
 
-static _Noreturn void exit_call(struct vcpu *vcpu)
+/* Programs block all signals; the one that interrupts a vCPU must get through. */
+static void sigprocmask_call(struct vcpu *vcpu, const struct syscall_info *call)
 {
-	long status = vcpu->regs->rdi;
-	uint64_t all = ~0ull;
-
-	/* A signal would find no stack between the last two system calls. */
-	host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, 0, sizeof(all), 0, 0);
-	vcpu_unlink(vcpu);
-	vcpu->hv.hv->ops->vcpu_close(&vcpu->hv);
-	dbos_exit_thread(vcpu, VCPU_MAPPING_SIZE, status);
+	pass_on(vcpu, call);
+	doorbell_unblock(vcpu);
 }
 
 bool proxy_syscall(struct vcpu *vcpu)
 {
 	struct dune_regs *regs = vcpu->regs;
+	const struct syscall_info *call = syscall_find(regs->rax);
 
 	vcpu->syscalls++;
+	if (!call)
+		unknown_note(&vcpu->dbos->unknown, regs->rax);
+	if (!call || call->class == SYSCALL_PASS) {
+		pass_on(vcpu, call);
+		return true;
+	}
 	switch (regs->rax) {
 	case SYS_clone:
 	case SYS_fork:
 	case SYS_vfork:
 		return child_call(vcpu);
-	case SYS_clone3:
-		/* What takes its flags from memory: whoever uses it falls back to clone. */
-		regs->rax = -ENOSYS;
-		return true;
 	case SYS_arch_prctl:
 		regs->rax = arch_prctl_call(vcpu);
 		return true;
+	case SYS_rt_sigprocmask:
+		sigprocmask_call(vcpu, call);
+		return true;
 	case SYS_exit:
-		exit_call(vcpu);
+		exit_begin(vcpu);
+		return true;
+	/*
+	 * Refused. clone3 takes its flags from memory: whoever uses it falls back to clone. There
+	 * is no frame of a signal inside, where no handler runs. A critical section of rseq would
+	 * not be begun anew, for the kernel sees the thread in the run loop, never in it.
+	 */
+	case SYS_clone3:
+	case SYS_rt_sigreturn:
+	case SYS_rseq:
 	default:
-		regs->rax = pass_through(regs);
+		regs->rax = -ENOSYS;
 		return true;
 	}
 }

@@ -14,6 +14,8 @@
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
+#include "sys/bases.h"
+#include "sys/exit.h"
 #include "sys/proxy.h"
 #include "sys/run_loop.h"
 
@@ -88,7 +90,7 @@ static void reflect_fault(struct vcpu *vcpu, const struct hv_exit *exit)
 	vcpu->hv.hv->ops->inject(&vcpu->hv, VECTOR_PF, error_code, va);
 }
 
-/* OUT by the guest. True: run on. */
+/* OUT by the guest: what it wants of us. True: run on. */
 static bool hypercall(struct vcpu *vcpu, uint16_t port)
 {
 	struct dune_regs *regs = vcpu->regs;
@@ -98,10 +100,13 @@ static bool hypercall(struct vcpu *vcpu, uint16_t port)
 		return proxy_syscall(vcpu);
 	case PORT_LEAVE:
 		vcpu_vectors_out(vcpu);
+		bases_out(vcpu);
 		return false;
 	case PORT_COUNTERS:
 		vcpu->hv.hv->ops->counters(&vcpu->hv, (struct hv_counters *)regs->rdi);
 		return true;
+	case PORT_EXIT:
+		exit_finish(vcpu, regs->rdi);
 	case PORT_UNHANDLED:
 		die_by_signal(exception_signal(regs->rdi), SI_KERNEL, regs->rsi);
 	default:
@@ -110,13 +115,43 @@ static bool hypercall(struct vcpu *vcpu, uint16_t port)
 	}
 }
 
+/*
+ * A stay in the host that the guest has asked for, so where it may be stopped or kept waiting: the
+ * vCPU is outside meanwhile. On its way back it says that it is inside and looks for what others
+ * want of it (cpu_inside). Whoever wants something later sees it inside and rings, and a doorbell
+ * that is rung before the vCPU has entered is answered when it has (hv.h). So nothing is missed.
+ */
+static bool stay_in_host(struct vcpu *vcpu, const struct hv_exit *exit)
+{
+	struct cpus *cpus = &vcpu->dbos->cpus;
+	struct cpu *cpu = &cpus->cpu[vcpu->number];
+	bool run_on = true;
+
+	cpu_outside(cpus, cpu);
+	if (exit->reason == HV_EXIT_HLT)
+		host_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	else
+		run_on = hypercall(vcpu, exit->port);
+	if (run_on)
+		cpu_inside(cpus, cpu);
+	return run_on;
+}
+
+/*
+ * All other exits happen to the guest, anywhere: with a page-table entry locked too, when it must
+ * not be stopped with the world. It stays inside, as if it had been preempted, and others wait
+ * until it runs again. That goes for a signal as well, whose handler runs before we know of it.
+ */
 const struct dune_regs *run_loop(struct vcpu *vcpu)
 {
 	const struct hv_ops *ops = vcpu->hv.hv->ops;
+	struct cpus *cpus = &vcpu->dbos->cpus;
 	struct hv_exit exit;
 
+	doorbell_unblock(vcpu);
 	if (ops->vectors_in && ops->vectors_in(&vcpu->hv) < 0)
 		die_by_signal(SIGBUS, SI_KERNEL, vcpu->regs->rip);
+	cpu_inside(cpus, &cpus->cpu[vcpu->number]);
 	for (;;) {
 		long ret = ops->run(&vcpu->hv, &exit);
 
@@ -129,14 +164,16 @@ const struct dune_regs *run_loop(struct vcpu *vcpu)
 		case HV_EXIT_AGAIN:
 			break;
 		case HV_EXIT_OUT:
-			if (!hypercall(vcpu, exit.port))
+			if (exit.port == PORT_DOORBELL)
+				doorbell_ring(vcpu->dbos, vcpu->regs->rdi % CPUS_MAX);
+			else if (!stay_in_host(vcpu, &exit))
 				return vcpu->regs;
 			break;
 		case HV_EXIT_FAULT:
 			reflect_fault(vcpu, &exit);
 			break;
 		case HV_EXIT_HLT:
-			host_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+			stay_in_host(vcpu, &exit);
 			break;
 		case HV_EXIT_DEAD:
 			die_by_signal(SIGSEGV, SI_KERNEL, vcpu->regs->rip);

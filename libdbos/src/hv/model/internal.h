@@ -45,6 +45,7 @@ struct model_cpu {
 	bool ipi_pending;
 	uint64_t asleep_until;	/* the host runs something else in its place */
 	uint64_t cr3;
+	uint64_t *flush_word, flush_value;	/* what the entry stores behind its flush */
 
 	unsigned int stores;	/* oldest first */
 	struct buffered_store store[STORE_BUFFER];
@@ -97,6 +98,7 @@ void drain_stores(struct model_cpu *cpu, unsigned int count);
 
 /* tlb.c */
 void tlb_drop_all(struct model_cpu *cpu);
+void tlb_flush_at_entry(struct model_cpu *cpu);
 void tlb_drop_address(struct model_cpu *cpu, uint64_t va);
 void tlb_drop_random(struct model_cpu *cpu);
 void tlb_insert(struct model_cpu *cpu, const struct tlb_entry *entry);

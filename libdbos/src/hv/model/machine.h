@@ -14,12 +14,13 @@ void machine_fence(void);
 void machine_pause(void);
 
 unsigned int machine_cpu(void);
+uint64_t machine_thread(void);
 uint64_t machine_irqs_off(void);
 void machine_irqs_restore(uint64_t was);
 void machine_send_ipi(unsigned int cpu);
 
 void machine_invlpg(uint64_t va);
 void machine_flush(void);
-void machine_flush_at_entry(unsigned int cpu);
+void machine_flush_at_entry(unsigned int cpu, uint64_t *word, uint64_t value);
 
 #endif /* DBOS_MODEL_MACHINE_H */

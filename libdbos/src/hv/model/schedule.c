@@ -245,6 +245,11 @@ unsigned int machine_cpu(void)
 	return model.current && model.current->in_guest ? model.current->id : MACHINE_NO_CPU;
 }
 
+uint64_t machine_thread(void)
+{
+	return model.current ? model.current->id : 0;
+}
+
 uint64_t machine_irqs_off(void)
 {
 	bool was;
@@ -280,6 +285,7 @@ void model_enter_guest(void)
 {
 	model_step();
 	model.current->in_guest = true;
+	tlb_flush_at_entry(model.current);
 	model_step();
 }
 

@@ -125,12 +125,35 @@ void machine_flush(void)
 	tlb_drop_all(cpu);
 }
 
-void machine_flush_at_entry(unsigned int id)
+void machine_flush_at_entry(unsigned int id, uint64_t *word, uint64_t value)
 {
+	struct model_cpu *cpu = model.current;
+
 	model_step();
-	if (model.current->id != id || model.current->in_guest)
+	if (cpu->id != id || cpu->in_guest)
 		model_fail("a flush at the entry of a vCPU that is not the caller's to enter");
-	tlb_drop_all(model.current);
+	cpu->flush_word = word;
+	cpu->flush_value = value;
+}
+
+/* Instructions of the way into the guest before its flush. */
+#define ENTRY_STEPS 4
+
+/* In guest mode already, so it may fetch translations that are to be flushed, and use tables. */
+void tlb_flush_at_entry(struct model_cpu *cpu)
+{
+	uint64_t *word = cpu->flush_word;
+	bool irqs_on = cpu->irqs_on;
+
+	if (!word)
+		return;
+	cpu->flush_word = NULL;
+	cpu->irqs_on = false;
+	for (unsigned int i = 0; i < ENTRY_STEPS; i++)
+		model_step();
+	machine_flush();
+	machine_store(word, cpu->flush_value);
+	cpu->irqs_on = irqs_on;
 }
 
 int model_who_reaches(uint64_t gpa)

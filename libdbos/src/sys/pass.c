@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <limits.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "hv/host_syscall.h"
+#include "mm/reach.h"
+#include "sys/guest_memory.h"
+#include "sys/nested.h"
+
+#define BOUNCE_SIZE 32768
+
+/* The kernel moves no more at once (MAX_RW_COUNT). */
+#define LENGTH_MAX 0x7ffff000ull
+
+/*
+ * Mapped for the one call that needs it: too large for the run loop's stack, on which signal
+ * handlers run too.
+ */
+struct space {
+	struct iovec given[IOV_MAX], pieces[IOV_MAX];
+	char bounce[BOUNCE_SIZE];
+};
+
+/* Bytes that the host finds in space->bounce, and what they are to the guest. */
+struct bounced {
+	uint64_t va, length;
+	char *copy;
+	bool out;
+};
+
+struct pass {
+	struct guest_memory memory;
+	const struct syscall_info *call;
+	uint64_t number, given[SYSCALL_ARGUMENTS], arguments[SYSCALL_ARGUMENTS];
+	struct space *space;
+	uint64_t bounce_used;
+	struct bounced bounced[SYSCALL_ARGUMENTS];
+};
+
+static bool make_space(struct pass *pass)
+{
+	long address;
+
+	if (pass->space)
+		return true;
+	address = host_syscall(SYS_mmap, 0, sizeof(struct space), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (address < 0 && address > -4096)
+		return false;
+	pass->space = (struct space *)address;
+	return true;
+}
+
+/* The call on one buffer becomes the one on a list of pieces. */
+static bool becomes_vector(struct pass *pass, unsigned int i, uint64_t length, bool write)
+{
+	static const uint16_t vector_of[][2] = {
+		{ SYS_read, SYS_readv }, { SYS_write, SYS_writev },
+		{ SYS_pread64, SYS_preadv }, { SYS_pwrite64, SYS_pwritev },
+	};
+	long count;
+
+	for (size_t k = 0; k < sizeof(vector_of) / sizeof(vector_of[0]); k++) {
+		if (pass->number != vector_of[k][0])
+			continue;
+		count = guest_pieces(&pass->memory, pass->given[i], length, write,
+				     pass->space->pieces, IOV_MAX);
+		if (count < 0)
+			return false;
+		pass->number = vector_of[k][1];
+		pass->arguments[i] = (uint64_t)pass->space->pieces;
+		pass->arguments[i + 1] = count;
+		return true;
+	}
+	return false;
+}
+
+static long bounce(struct pass *pass, unsigned int i, uint64_t length, bool write)
+{
+	struct bounced *bounced = &pass->bounced[i];
+
+	if (length > BOUNCE_SIZE - pass->bounce_used)
+		return -EFAULT;
+	*bounced = (struct bounced){
+		pass->given[i], length, pass->space->bounce + pass->bounce_used, write,
+	};
+	/* Also what is only written: the kernel may write less of it. */
+	if (guest_read(&pass->memory, bounced->va, bounced->copy, length) < 0)
+		return -EFAULT;
+	pass->bounce_used += (length + 15) & ~15ull;
+	pass->arguments[i] = (uint64_t)bounced->copy;
+	return 0;
+}
+
+static long use_memory(struct pass *pass, unsigned int i, uint64_t length, bool write)
+{
+	struct reach to;
+
+	if (length > LENGTH_MAX)
+		length = LENGTH_MAX;
+	if (!length)
+		return 0;
+	if (reach_find(pass->memory.dbos, pass->given[i], length, write, &to) &&
+	    to.length == length) {
+		pass->arguments[i] = to.host;
+		return 0;
+	}
+	/* Scattered, or refused: then guest_pieces() finds out where. */
+	if (!make_space(pass))
+		return -ENOMEM;
+	if (becomes_vector(pass, i, length, write))
+		return 0;
+	if (pass->memory.fault->happened)
+		return -EFAULT;
+	return bounce(pass, i, length, write);
+}
+
+/* Each element is looked up, and becomes several where it is scattered. */
+static long use_iovec(struct pass *pass, unsigned int i, unsigned int count_of, bool write)
+{
+	uint64_t count = pass->given[count_of];
+	size_t used = 0;
+
+	if (count == 0 || count > IOV_MAX)
+		return 0;	/* the kernel has an error for it */
+	if (!make_space(pass))
+		return -ENOMEM;
+	if (guest_read(&pass->memory, pass->given[i], pass->space->given,
+		       count * sizeof(struct iovec)) < 0)
+		return -EFAULT;
+	for (uint64_t k = 0; k < count; k++) {
+		const struct iovec *given = &pass->space->given[k];
+		long pieces;
+
+		/* A list that has become too long is cut off: as with any short read or write. */
+		if (used == IOV_MAX)
+			break;
+		if (given->iov_len > LENGTH_MAX)
+			return -EINVAL;
+		pieces = guest_pieces(&pass->memory, (uint64_t)given->iov_base, given->iov_len,
+				      write, pass->space->pieces + used, IOV_MAX - used);
+		if (pieces < 0)
+			return pieces;
+		used += pieces;
+	}
+	pass->arguments[i] = (uint64_t)pass->space->pieces;
+	pass->arguments[count_of] = used;
+	return 0;
+}
+
+static long use_string(struct pass *pass, unsigned int i)
+{
+	long length = guest_string(&pass->memory, pass->given[i], BOUNCE_SIZE);
+
+	/* Nothing there: the kernel has an error for that, too. */
+	if (length < 0)
+		return pass->memory.fault->happened ? -EFAULT : use_memory(pass, i, 1, false);
+	return use_memory(pass, i, length, false);
+}
+
+/* Of whatever length: right as far as its page goes, and a value if nothing is there. */
+static long use_any(struct pass *pass, unsigned int i)
+{
+	struct reach to;
+
+	if (reach_find(pass->memory.dbos, pass->given[i], 1, false, &to))
+		pass->arguments[i] = to.host;
+	return 0;
+}
+
+static long use_pointer(struct pass *pass, unsigned int i)
+{
+	const struct argument *argument = &pass->call->arguments[i];
+	uint64_t count = pass->given[argument->count];
+	int bytes;
+
+	switch (argument->kind) {
+	case ARGUMENT_MEMORY:
+		if (!argument->counted)
+			count = 1;
+		if (count > LENGTH_MAX)
+			count = LENGTH_MAX;
+		return use_memory(pass, i, argument->unit * count, argument->out);
+	case ARGUMENT_BITS:
+		if (count > BOUNCE_SIZE)
+			count = BOUNCE_SIZE;
+		return use_memory(pass, i, (count + 63) / 64 * 8, argument->out);
+	case ARGUMENT_MEMORY_AT:
+		if (!count)
+			return 0;
+		if (guest_read(&pass->memory, count, &bytes, sizeof(bytes)) < 0)
+			return -EFAULT;
+		return use_memory(pass, i, bytes < 0 ? 0 : bytes, true);
+	case ARGUMENT_STRING:
+		return use_string(pass, i);
+	case ARGUMENT_IOVEC:
+		return use_iovec(pass, i, argument->count, argument->out);
+	case ARGUMENT_STRINGS:
+		return nested_strings(&pass->memory, pass->given[i]);
+	case ARGUMENT_MESSAGE:
+		return nested_messages(&pass->memory, pass->given[i], 1);
+	case ARGUMENT_MESSAGES:
+		return nested_messages(&pass->memory, pass->given[i], count);
+	case ARGUMENT_ANY:
+		return use_any(pass, i);
+	default:
+		return 0;
+	}
+}
+
+static long make(const struct pass *pass)
+{
+	const uint64_t *a = pass->arguments;
+
+	return host_syscall(pass->number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static long give_back(struct pass *pass, long ret)
+{
+	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++) {
+		const struct bounced *bounced = &pass->bounced[i];
+
+		if (bounced->out &&
+		    guest_write(&pass->memory, bounced->va, bounced->copy, bounced->length) < 0)
+			ret = -EFAULT;
+	}
+	return ret;
+}
+
+/* Outside for the call alone: where a pointer leads is read in the page table, before and after. */
+static long translate_and_make(struct pass *pass, struct cpus *cpus, struct cpu *cpu)
+{
+	long ret = 0;
+
+	cpu_walks(cpus, cpu);
+	for (unsigned int i = 0; !ret && i < SYSCALL_ARGUMENTS; i++) {
+		if (pass->given[i])
+			ret = use_pointer(pass, i);
+	}
+	if (!ret) {
+		cpu_outside(cpus, cpu);
+		ret = make(pass);
+		cpu_walks(cpus, cpu);
+		ret = give_back(pass, ret);
+	}
+	cpu_outside(cpus, cpu);
+	if (pass->space)
+		host_syscall(SYS_munmap, (long)pass->space, sizeof(struct space), 0, 0, 0, 0);
+	return ret;
+}
+
+long pass_call(struct vcpu *vcpu, const struct syscall_info *call, struct pass_fault *fault)
+{
+	const struct dune_regs *regs = vcpu->regs;
+	struct pass pass = {
+		.memory = { vcpu->dbos, fault },
+		.call = call,
+		.number = regs->rax,
+		.given = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 },
+	};
+
+	*fault = (struct pass_fault){ 0 };
+	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++)
+		pass.arguments[i] = pass.given[i];
+	if (!call || !__atomic_load_n(&vcpu->dbos->table_edited, __ATOMIC_RELAXED))
+		return make(&pass);
+	return translate_and_make(&pass, &vcpu->dbos->cpus, &vcpu->dbos->cpus.cpu[vcpu->number]);
+}
