@@ -67,7 +67,7 @@ void cpu_inside(struct cpus *cpus, struct cpu *cpu);
 void cpu_outside(struct cpus *cpus, struct cpu *cpu);
 
 /*
- * From the host, by a vCPU that is outside: it is about to walk the page table, until cpu_outside().
+ * From the host, by a vCPU that is outside: it will walk the page table, until cpu_outside().
  * Meanwhile it counts as inside and behind, so no table that it may meet is handed out again, and
  * flushers and stoppers of the world wait for it. A walk from the host has no TLB to flush. Tables
  * that were handed out again before are out of its reach: they had been unlinked, and by the
