@@ -41,8 +41,8 @@ class Keeper(Protocol):
         """End all machines."""
 
 
-class Hooks:
-    """The hooks that this plugin calls."""
+class Hooks(Protocol):
+    """The hooks that this plugin calls: what they are asked, and nothing to run."""
 
     @pytest.hookspec(firstresult=True)
     def pytest_lab_keeper(self, config: pytest.Config) -> Keeper:
@@ -51,7 +51,6 @@ class Hooks:
         The default is the lab's own. A ``conftest.py`` that has another way to get machines
         implements this.
         """
-        raise NotImplementedError
 
 
 KEEPER = pytest.StashKey[Keeper]()
