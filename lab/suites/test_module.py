@@ -70,7 +70,7 @@ def test_stays_loaded_while_in_use(module_loaded: Guest) -> None:
 
 
 REFUSALS = {
-    "svm-tcg": ("EPYC,-svm", "this CPU has no AMD-V (SVM)"),
+    "svm-tcg": ("EPYC,-svm,-cx16", "this CPU has no AMD-V (SVM)"),
     "svm-kvm": ("host,-svm", "this CPU has no AMD-V (SVM)"),
     "svm-bochs": ("athlon64_venice", "this CPU has no AMD-V (SVM)"),
     "vmx-kvm": ("host,-vmx", "this CPU has no VT-x (VMX)"),
