@@ -33,10 +33,16 @@ tracing=/sys/kernel/tracing
 """
 _INSTANCE = """\
 instance=$tracing/instances/dbos-lab-$$
-mkdir $instance || exit 1
+names=$(cat $tracing/options/record-cmd)
+echo 0 >$tracing/options/record-cmd
+mkdir $instance || status=1
+echo $names >$tracing/options/record-cmd
+[ -z "$status" ] || exit $status
 trap 'echo 0 >$instance/tracing_on; rmdir $instance' EXIT
 trap 'exit 130' HUP INT TERM
 """
+"""Without names of threads, an option that instances take over: to record them the kernel patches
+its scheduler, which runs meanwhile, and QEMU 7.2 may go on with the code as it was."""
 _END = """\
 echo 0 >$instance/tracing_on
 lost=0

@@ -21,6 +21,8 @@ def tracefs(tmp_path: Path) -> Path:
     """Make a directory; an instance in it does not get files by itself, as the kernel's does."""
     (tmp_path / "events/dune").mkdir(parents=True)
     (tmp_path / "instances").mkdir()
+    (tmp_path / "options").mkdir()
+    (tmp_path / "options/record-cmd").write_text("1\n")
     return tmp_path
 
 
@@ -54,6 +56,7 @@ def test_the_trace_comes_after_the_command_with_its_status(tracefs: Path) -> Non
         "it  is said\ndbos-lab: the first 42 events were lost, the buffer is too small\n"
     )
     assert list((tracefs / "instances").iterdir()) == []
+    assert (tracefs / "options/record-cmd").read_text() == "1\n"
     assert sorted((tracefs / "left").read_text().splitlines()) == [
         f"buffer_size_kb:{tracing.BUFFER_KIB}",
         "events/dune/dune_exit/enable:1",
