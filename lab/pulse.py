@@ -31,6 +31,8 @@ _REQUEST = "alive@dbos-lab"
 _LONGEST_LOOK = 0.5
 """A look that comes later than this after the last one was held up on the host: the rest of the gap
 says nothing about the guest, which was probably held up as well."""
+_STUCK_FROM = 8
+"""The processors are looked at after this part of the limit, but not before the guest is asked."""
 _STUCK_EVERY = 0.5
 _STUCK_LOOKS = 6
 """So many looks in a row, so many seconds apart, must find every processor stuck."""
@@ -95,7 +97,8 @@ class Pulse:
 
     def _proved(self, now: float) -> bool:
         """Tell whether the processors say that waiting for the rest of the limit is in vain."""
-        if self.silent < self._patient.limits.silence / 4 or now < self._next_stuck_look:
+        first = max(ASK_AFTER, self._patient.limits.silence / _STUCK_FROM)
+        if self.silent < first or now < self._next_stuck_look:
             return False
         self._next_stuck_look = now + _STUCK_EVERY
         self._stuck_looks = self._stuck_looks + 1 if self._patient.stuck() else 0

@@ -12,7 +12,7 @@ import paramiko
 import pytest
 
 from lab.deadline import Limits
-from lab.pulse import Pulse
+from lab.pulse import ASK_AFTER, Pulse
 
 SILENCE = 40.0
 LIMITS = Limits(boot=1, connect=1, command=1, silence=SILENCE, teardown=1)
@@ -121,7 +121,16 @@ def test_processors_that_stay_stuck_shorten_the_wait(scene: Scene) -> None:
     scene.patient.answers = iter([True] * 100)
     hung_after = scene.quiet(100)
     assert hung_after is not None
-    assert SILENCE / 4 + 5 * 0.5 <= hung_after <= SILENCE / 4 + 6 * (0.5 + LOOK)
+    assert SILENCE / 8 + 5 * 0.5 <= hung_after <= SILENCE / 8 + 6 * (0.5 + LOOK)
+
+
+def test_processors_are_not_looked_at_before_the_guest_is_asked(scene: Scene) -> None:
+    scene.patient.limits = LIMITS.times(0.1)  # an eighth of its limit of silence is half a second
+    scene.patient.answers = iter([True] * 100)
+    scene.quiet(ASK_AFTER - 2 * LOOK)
+    assert scene.patient.looks == 0
+    scene.quiet(4 * LOOK)
+    assert scene.patient.looks == 1
 
 
 def test_one_look_at_a_processor_that_can_be_interrupted_starts_the_count_anew(
