@@ -58,6 +58,7 @@ _FAULTS: Mapping[str, Mapping[str, Fault]] = {
                 "debug_single_step_before_interrupt",
                 "debug_single_step_of_sti",
                 "debug_shadow_ends_with_step",
+                "ioctls_racing_in_steps",
             ),
             _STEP_OUTLIVES_EXIT,
         ),
