@@ -43,6 +43,8 @@ class Failure:
     """What went wrong, of the whole run."""
     steps: tuple[Step, ...]
     """All steps of that run."""
+    begun: int
+    """How many of them had begun when it was stopped."""
     least: tuple[Step, ...]
     """Those that are enough."""
     attempts: int
@@ -119,6 +121,7 @@ def stress(
     return Failure(
         first.title,
         steps,
+        first.begun,
         tuple(steps[position] for position in least),
         attempts,
         time.monotonic() - began,
@@ -132,7 +135,8 @@ def script(steps: Sequence[Step]) -> str:
     warning breaks is no new finding. Its last line of output is then as ``STOPPED`` says.
     """
     lines = [
-        "taint() { read -r flags </proc/sys/kernel/tainted; }",
+        # Not by the shell's read, which takes a byte at a time: of such a file it gets the first.
+        "taint() { flags=$(cat /proc/sys/kernel/tainted); }",
         "taint; before=$flags",
         "step() {",
         '	echo "$1 $2" >>/tmp/steps; echo "<6>dbos-lab: step $1 $2" >/dev/kmsg',
