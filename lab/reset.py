@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from lab.crash.symbols import Symbols, note_symbols, noted_symbols
 from lab.deploy import DIRECTORY, MODULE, copy, deploy, load_module, unload_module
 from lab.engine import Accelerator, Engine
 from lab.errors import LabError
 from lab.guest import Guest
 from lab.lab import Booted, Lab
 from lab.machine.snapshot import Snapshot
-from lab.state import State
+from lab.state import Preparation, State
 
 AGENT = Path("lab/agent/bin/agent")
 """Where the artefacts have it."""
@@ -82,6 +83,18 @@ class Step:
     """The way back, where tests share a machine; without it the state stays."""
 
 
+@dataclass(frozen=True)
+class _Saved:
+    """A state that another machine can be put into, and what the lab has to know of it then."""
+
+    snapshot: Snapshot
+    symbols: Symbols
+
+
+_Place = tuple[State, str]
+"""A state, and the name of the preparation on top of it, if there is one."""
+
+
 def steps_of(lab: Lab) -> tuple[Step, ...]:
     """Return the steps to each state, for a lab's own artefacts."""
 
@@ -119,13 +132,16 @@ class Keeper:
         self._policy = policy
         self._stack = ExitStack()
         self._booted: Booted | None = None
-        self._saved: dict[State, Snapshot] = {}
+        self._saved: dict[_Place, _Saved] = {}
         self._shared: State | None = None  # under REUSE: what the machine is, and stays
 
-    def clean(self, state: State, *, fresh: bool = False) -> Clean:
+    def clean(
+        self, state: State, preparation: Preparation | None = None, *, fresh: bool = False
+    ) -> Clean:
         """Return the machine in ``state``; ``fresh`` asks for one that was booted for it.
 
-        All connections to the machine are closed. A failure that a new machine shows too, a module
+        A ``preparation`` comes on top, done for this call or saved by an earlier one. All
+        connections to the machine are closed. A failure that a new machine shows too, a module
         that does not load, is passed on.
         """
         began = time.monotonic()
@@ -137,15 +153,15 @@ class Keeper:
             self._end()
         try:
             if self._booted is not None:
-                origin = self._bring_back(self._booted, state)
+                origin = self._bring_back(self._booted, state, preparation)
             elif self._saved and not fresh:
-                origin = self._revive(state)
+                origin = self._revive(state, preparation)
         except LabError as error:
             replaced = error.message
             if self._booted is not None:
                 self._booted.machine.keep(replaced)
             self.close()
-        booted = self._booted or self._start(state)
+        booted = self._booted or self._start(state, preparation)
         machine = booted.machine
         seconds = time.monotonic() - began
         return Clean(booted, origin, seconds, machine.console.size, len(machine.events), replaced)
@@ -168,51 +184,67 @@ class Keeper:
         self._booted = self._shared = None
         self._stack.close()
 
-    def _start(self, state: State) -> Booted:
+    def _start(self, state: State, preparation: Preparation | None) -> Booted:
         """Boot a machine and bring it to ``state``."""
         with ExitStack() as stack:
             booted = stack.enter_context(self._boot(None))
-            self._walk(booted, None, state)
+            self._walk(booted, None, state, preparation)
             self._booted, self._stack = booted, stack.pop_all()
         return booted
 
-    def _revive(self, state: State) -> Origin:
+    def _revive(self, state: State, preparation: Preparation | None) -> Origin:
         """Put another machine into the nearest state that was saved, and bring it to ``state``."""
-        nearest = self._nearest(state)
+        nearest = self._nearest(state, preparation)
+        saved = self._saved[nearest]
         with ExitStack() as stack:
-            booted = stack.enter_context(self._boot(self._saved[nearest]))
-            self._walk(booted, nearest, state)
+            booted = stack.enter_context(self._boot(saved.snapshot))
+            note_symbols(booted.machine.directory, saved.symbols)
+            self._walk(booted, nearest, state, preparation)
             self._booted, self._stack = booted, stack.pop_all()
         return Origin.REVIVED
 
-    def _bring_back(self, booted: Booted, state: State) -> Origin:
+    def _bring_back(self, booted: Booted, state: State, preparation: Preparation | None) -> Origin:
         """Bring a machine that was used to ``state``."""
         if self._policy is Policy.REUSE:
             self._walk_back(booted)
-            self._walk(booted, self._shared, state)
+            reached = (self._shared, "") if self._shared else None
+            self._walk(booted, reached, state, preparation)
             return Origin.REUSED
-        nearest = self._nearest(state)
+        nearest = self._nearest(state, preparation)
+        snapshot = self._saved[nearest].snapshot
         booted.guest.close()
-        booted.machine.snapshots.restore(self._saved[nearest])
-        booted.guest.know_as(self._saved[nearest].token)
-        self._walk(booted, nearest, state)
+        booted.machine.snapshots.restore(snapshot)
+        booted.guest.know_as(snapshot.token)
+        self._walk(booted, nearest, state, preparation)
         return Origin.RESTORED
 
-    def _nearest(self, state: State) -> State:
-        """Return the last state on the way to ``state`` that was saved; the first always was."""
-        return max((saved for saved in self._saved if saved <= state), key=int)
+    def _nearest(self, state: State, preparation: Preparation | None) -> _Place:
+        """Return the last place on the way that was saved; the first always was."""
+        if preparation is not None and (state, preparation.name) in self._saved:
+            return state, preparation.name
+        return max(place for place in self._saved if place[0] <= state and not place[1])
 
-    def _walk(self, booted: Booted, reached: State | None, state: State) -> None:
-        """Take the steps from ``reached`` to ``state``; save that, and the first, for others."""
+    def _walk(
+        self, booted: Booted, reached: _Place | None, state: State, preparation: Preparation | None
+    ) -> None:
+        """Take the steps from ``reached`` on; save the first state and the last for others."""
         for step in self._steps:
-            if step.state > state or (reached is not None and step.state <= reached):
+            if step.state > state or (reached is not None and step.state <= reached[0]):
                 continue
             step.take(booted.guest)
             if self._policy is Policy.REUSE:
                 self._shared = step.state
             elif step.state in (State.BOOTED, state):
-                booted.guest.close()
-                self._saved[step.state] = booted.machine.snapshots.save()
+                self._save(booted, (step.state, ""))
+        if preparation is not None and (reached is None or reached[1] != preparation.name):
+            preparation.take(booted.guest)
+            if self._policy is Policy.RESTORE:
+                self._save(booted, (state, preparation.name))
+
+    def _save(self, booted: Booted, place: _Place) -> None:
+        booted.guest.close()
+        machine = booted.machine
+        self._saved[place] = _Saved(machine.snapshots.save(), noted_symbols(machine.directory))
 
     def _walk_back(self, booted: Booted) -> None:
         """Undo the steps that can be, the last one first."""

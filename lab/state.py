@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.guest import Guest
 
 
 class State(IntEnum):
@@ -20,3 +26,14 @@ class State(IntEnum):
     def fixture(self) -> str:
         """The fixture that stands for it."""
         return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A state of a suite's own: what it does to a clean machine, once for all its tests.
+
+    It is saved like the lab's states, under ``name``, so it must leave no hypervisor in operation.
+    """
+
+    name: str
+    take: Callable[[Guest], object]

@@ -15,6 +15,8 @@ from pathlib import Path
 from lab.machine.rundir import RECORD
 
 SYMBOLS = "symbols"
+Symbols = Mapping[str, bytes]
+"""Everything that was noted of a machine, by file name."""
 DEBUG_KERNELS = Path("/usr/lib/debug/boot")
 """Where a distribution's debug package puts the kernel with DWARF."""
 
@@ -54,6 +56,19 @@ def noted_sections(directory: Path, module: str) -> Mapping[str, int]:
         return {name: int(address, 16) for name, address in noted.items()}
     except (OSError, ValueError):
         return {}
+
+
+def noted_symbols(directory: Path) -> Symbols:
+    """Return what was noted, for a machine that is put into this one's state."""
+    return {file.name: file.read_bytes() for file in sorted((directory / SYMBOLS).glob("*"))}
+
+
+def note_symbols(directory: Path, symbols: Symbols) -> None:
+    """Note the same of another machine."""
+    if symbols:
+        (directory / SYMBOLS).mkdir(exist_ok=True)
+    for name, data in symbols.items():
+        (directory / SYMBOLS / name).write_bytes(data)
 
 
 def symbol_files(directory: Path, debug_kernels: Path = DEBUG_KERNELS) -> dict[str, Path]:

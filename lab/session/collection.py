@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import pytest
 
-from lab.session.backend import DUNE, KVM
+from lab.session.backend import DUNE, KVM, load_kvm
 from lab.session.cell import Cell
 from lab.session.markers import DESTRUCTIVE, TOGETHER, check_markers, narrowed
 from lab.session.plan import plan_of
-from lab.state import State
+from lab.state import Preparation, State
 
 CELL = "lab_cell"
 """The fixture that every other one of a machine depends on."""
 BACKEND = "backend_name"
 """The fixture that says on which hypervisor a test's programs enter."""
+WITH_KVM = "kvm_loaded"
+"""The fixture that asks for KVM in the guest's kernel."""
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
@@ -70,6 +72,14 @@ def state_of(item: pytest.Item) -> State:
     """Return the furthest state among the fixtures a test takes."""
     names = getattr(item, "fixturenames", ())
     return next((state for state in reversed(State) if state.fixture in names), State.BOOTED)
+
+
+def preparation_of(item: pytest.Item) -> Preparation | None:
+    """Return what a test needs besides its state: KVM, if it asks for it or enters on it."""
+    callspec = getattr(item, "callspec", None)
+    backend = callspec.params.get(BACKEND) if callspec else None
+    wanted = backend == KVM or WITH_KVM in getattr(item, "fixturenames", ())
+    return Preparation("kvm", load_kvm) if wanted else None
 
 
 def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.options import numbers, option
-from lab.session.backend import DUNE, KVM, Backend, load_kvm
+from lab.session.backend import DUNE, Backend
 from lab.session.cell import Cell
-from lab.session.collection import node_id_of, state_of
+from lab.session.collection import node_id_of, preparation_of, state_of
 from lab.session.keeper import Keeper, keeper_of
 from lab.session.markers import stress_of
 from lab.session.plan import plan_of
@@ -56,7 +56,11 @@ def lab_machine(
     """The test's one machine, in the furthest state that any of its fixtures names."""
     test = request.node
     get = lab_keeper.fresh if test.get_closest_marker("lab_fresh") else lab_keeper.clean
-    with attended(test.stash[TRIAL], lab_keeper, lambda: get(lab_cell, state_of(test))) as booted:
+
+    def machine() -> Booted:
+        return get(lab_cell, state_of(test), preparation_of(test))
+
+    with attended(test.stash[TRIAL], lab_keeper, machine) as booted:
         booted.machine.claim(node_id_of(test))
         yield booted
         if option(request.config, "keep") == "all":
@@ -81,6 +85,12 @@ def module_loaded(lab_machine: Booted) -> Guest:
     return lab_machine.guest
 
 
+@pytest.fixture
+def kvm_loaded(lab_machine: Booted) -> Guest:
+    """The furthest state that another fixture names, with KVM in the kernel as well."""
+    return lab_machine.guest
+
+
 @pytest.fixture(scope="session")
 def backend_name(request: pytest.FixtureRequest) -> str:
     """The hypervisor below libdbos, as ``DBOS_BACKEND`` names it."""
@@ -89,10 +99,8 @@ def backend_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def backend(backend_name: str, lab: Lab, module_loaded: Guest) -> Backend:
+def backend(backend_name: str, module_loaded: Guest) -> Backend:
     """The same once for each hypervisor below libdbos; runs programs on that one."""
-    if backend_name == KVM:
-        load_kvm(module_loaded, lab.engine.vendor)
     return Backend(backend_name, module_loaded)
 
 

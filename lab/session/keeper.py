@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from lab.lab import Booted, Lab
     from lab.session.cell import Cell
-    from lab.state import State
+    from lab.state import Preparation, State
 
 
 class Keeper(Protocol):
@@ -28,10 +28,10 @@ class Keeper(Protocol):
     def lab(self, cell: Cell) -> Lab:
         """Return the engine, the image and what was built for it."""
 
-    def clean(self, cell: Cell, state: State) -> Booted:
+    def clean(self, cell: Cell, state: State, preparation: Preparation | None = None) -> Booted:
         """Return a machine in exactly this state, whatever the test before did to it."""
 
-    def fresh(self, cell: Cell, state: State) -> Booted:
+    def fresh(self, cell: Cell, state: State, preparation: Preparation | None = None) -> Booted:
         """Return a machine that was booted for this call, and nothing restored on it since."""
 
     def discard(self, booted: Booted) -> None:

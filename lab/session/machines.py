@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.lab import Booted, Lab
 from lab.reset import Clean, Keeper, policy_of, steps_of
 from lab.session.cell import BEST, Cell
-from lab.state import State
+from lab.state import Preparation, State
 
 
 class LabKeeper:
@@ -76,17 +76,17 @@ class LabKeeper:
             )
         return self._labs[key]
 
-    def clean(self, cell: Cell, state: State) -> Booted:
+    def clean(self, cell: Cell, state: State, preparation: Preparation | None = None) -> Booted:
         """Return a machine in exactly this state, whatever the test before did to it."""
-        return self.given(cell, state).booted
+        return self.given(cell, state, preparation).booted
 
-    def given(self, cell: Cell, state: State) -> Clean:
+    def given(self, cell: Cell, state: State, preparation: Preparation | None = None) -> Clean:
         """Return the same with how it came about, for who tests the lab itself."""
-        return self._keeper_of(cell).clean(state)
+        return self._keeper_of(cell).clean(state, preparation)
 
-    def fresh(self, cell: Cell, state: State) -> Booted:
+    def fresh(self, cell: Cell, state: State, preparation: Preparation | None = None) -> Booted:
         """Return a machine that was booted for this call, and nothing restored on it since."""
-        return self._keeper_of(cell).clean(state, fresh=True).booted
+        return self._keeper_of(cell).clean(state, preparation, fresh=True).booted
 
     def discard(self, booted: Booted) -> None:
         """See that no other test meets the machine as it is now."""

@@ -17,7 +17,7 @@ import pytest
 from lab.errors import LabError
 from lab.session.markers import Stress
 from lab.session.trial import Ruled, Trial, attended
-from lab.state import State
+from lab.state import Preparation, State
 from lab.stress.plan import Operation, Step, make_plan, select
 from lab.stress.runner import STOPPED, Failure, Run, script, stress
 
@@ -38,14 +38,14 @@ def _nothing(_guest: Guest) -> None:
 
 @dataclass(frozen=True)
 class Setting:
-    """What every run begins with: a clean machine in ``state``, on which ``prepare`` was done.
+    """What every run begins with: a clean machine in ``state``, and the suite's own on top of it.
 
-    What ``prepare`` does to the kernel (a module's taint flag) is not held against the run. If all
-    its steps went well, a run ends with ``conclude``, and what that raises is the run's failure.
+    What that does to the kernel (a module's taint flag) is not held against the run. If all its
+    steps went well, a run ends with ``conclude``, and what that raises is the run's failure.
     """
 
     state: State = State.GUEST
-    prepare: Callable[[Guest], object] = _nothing
+    preparation: Preparation | None = None
     conclude: Callable[[Guest], object] = _nothing
 
 
@@ -111,10 +111,10 @@ class Stressed:
 
     def _attempt(self, trial: Trial, steps: tuple[Step, ...], setting: Setting) -> Run:
         with attended(
-            trial, self._keeper, lambda: self._keeper.clean(self._cell, setting.state)
+            trial,
+            self._keeper,
+            lambda: self._keeper.clean(self._cell, setting.state, setting.preparation),
         ) as booted:
-            setting.prepare(booted.guest)
-            trial.observe(booted)
             error, begun = _done(booted.guest, steps)
             error = error or _concluded(booted.guest, setting)
             judgement = trial.judge(error)

@@ -6,8 +6,7 @@ import re
 import pytest
 
 from lab.guest import Guest
-from lab.lab import Lab
-from lab.session.backend import Backend, load_kvm
+from lab.session.backend import Backend
 
 pytestmark = [
     pytest.mark.lab_requires("svm"),
@@ -33,15 +32,15 @@ def test_nothing_is_left_of_300_stays(backend: Backend) -> None:
     assert backend.run("/lab/backends", check=True).text.endswith("backends: ok\n")
 
 
-def test_the_module_is_preferred(module_loaded: Guest, lab: Lab) -> None:
-    load_kvm(module_loaded, lab.engine.vendor)
+def test_the_module_is_preferred(module_loaded: Guest, kvm_loaded: Guest) -> None:
+    assert module_loaded is kvm_loaded
     said = module_loaded.run("/lab/backends", check=True).text
     assert re.findall(CHOSEN, said, re.M) == ["dune"]
     assert "refused" not in said
 
 
-def test_without_the_module_it_is_kvm(guest: Guest, lab: Lab) -> None:
-    load_kvm(guest, lab.engine.vendor)
+def test_without_the_module_it_is_kvm(guest: Guest, kvm_loaded: Guest) -> None:
+    assert guest is kvm_loaded
     said = guest.run("/lab/backends", check=True).text
     assert said.startswith("refused dune: No such file or directory\n")
     assert re.findall(CHOSEN, said, re.M) == ["kvm"]

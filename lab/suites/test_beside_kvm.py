@@ -14,7 +14,7 @@ import pytest
 from lab.engine import Accelerator
 from lab.guest import Guest
 from lab.lab import Lab
-from lab.session.backend import KVM_MODULE, load_kvm
+from lab.session.backend import KVM_MODULE
 
 pytestmark = pytest.mark.lab_boot("seed")
 
@@ -78,13 +78,6 @@ def kvm(lab: Lab) -> str:
     return KVM_MODULE[lab.engine.vendor]
 
 
-@pytest.fixture
-def with_kvm(module_loaded: Guest, lab: Lab) -> Guest:
-    """Load KVM beside the module: from then on both want the processors."""
-    load_kvm(module_loaded, lab.engine.vendor)
-    return module_loaded
-
-
 def beside(guest: Guest, command: str, pin: str = "") -> str:
     """Run a command beside a guest of KVM's that works; return what both said."""
     ran = guest.run(BESIDE.format(command=command, pin=pin), timeout=300)
@@ -99,33 +92,33 @@ def beside(guest: Guest, command: str, pin: str = "") -> str:
 
 
 @pytest.mark.parametrize("command", ["hello", "fpu 2000", "threads 8 3", "memory", "slots"])
-def test_both_run_and_both_are_right(with_kvm: Guest, command: str) -> None:
-    said = beside(with_kvm, f"/lab/{command}")
+def test_both_run_and_both_are_right(module_loaded: Guest, kvm_loaded: Guest, command: str) -> None:
+    said = beside(kvm_loaded, f"/lab/{command}")
     assert re.search(rf"^{command.split(maxsplit=1)[0]}: ok", said, re.M)
 
 
 @pytest.mark.parametrize("command", ["hello", "threads 4 3", "memory"])
-def test_they_take_turns_on_one_cpu(with_kvm: Guest, command: str) -> None:
-    said = beside(with_kvm, f"/lab/{command}", ONE_CPU)
+def test_they_take_turns_on_one_cpu(module_loaded: Guest, kvm_loaded: Guest, command: str) -> None:
+    said = beside(kvm_loaded, f"/lab/{command}", ONE_CPU)
     assert re.search(rf"^{command.split(maxsplit=1)[0]}: ok", said, re.M)
 
 
 @pytest.mark.lab_requires("svm")
-def test_each_exit_is_followed_by_a_flush(with_kvm: Guest) -> None:
-    said = beside(with_kvm, f"{{ {COUNT} }}")
+def test_each_exit_is_followed_by_a_flush(module_loaded: Guest, kvm_loaded: Guest) -> None:
+    said = beside(kvm_loaded, f"{{ {COUNT} }}")
     counters = dict(re.findall(r"^(\w+) (\d+)$", said, re.M))
     assert int(counters["exits"]) > 100
     assert counters["flushes_behind"] == counters["exits"]
 
 
-def test_what_is_accepted_as_a_lease(with_kvm: Guest) -> None:
-    assert "lease: ok" in beside(with_kvm, "/lab/lease")
+def test_what_is_accepted_as_a_lease(module_loaded: Guest, kvm_loaded: Guest) -> None:
+    assert "lease: ok" in beside(kvm_loaded, "/lab/lease")
 
 
-def test_a_cpu_goes_and_comes_back(with_kvm: Guest, lab: Lab) -> None:
+def test_a_cpu_goes_and_comes_back(module_loaded: Guest, kvm_loaded: Guest, lab: Lab) -> None:
     if lab.engine.accelerator is Accelerator.BOCHS:
         pytest.skip("too slow under Bochs")
-    said = beside(with_kvm, f"{{ {HOT_PLUG} }}")
+    said = beside(kvm_loaded, f"{{ {HOT_PLUG} }}")
     assert said.count("hello: ok") == 6
 
 

@@ -21,7 +21,7 @@ from lab.guest import Guest
 from lab.lab import Lab
 from lab.options import number
 from lab.session.stress import Setting, Stressed
-from lab.state import State
+from lab.state import Preparation, State
 from lab.stress.plan import Operation
 
 pytestmark = pytest.mark.lab_boot("seed")
@@ -61,7 +61,7 @@ def programs(random: Random) -> str:
     return f"/lab/fuzz {random.randrange(1 << 32)} {PROGRAMS} >>{COUNTS}"
 
 
-def prepare(guest: Guest) -> None:
+def mount_debugfs(guest: Guest) -> None:
     guest.run("mount -t debugfs debugfs /sys/kernel/debug", check=True)
 
 
@@ -90,7 +90,7 @@ def test_no_program_harms_the_host(
         expect_hello(guest)
         outputs.append(guest.run(f"cat {COUNTS}", check=True).text)
 
-    setting = Setting(State.MODULE_LOADED, prepare, conclude)
+    setting = Setting(State.MODULE_LOADED, Preparation("debugfs", mount_debugfs), conclude)
     stress.run([Operation("fuzz", programs)], setting)
     counts = counted(outputs[0])
     with capsys.disabled():

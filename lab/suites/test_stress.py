@@ -13,7 +13,7 @@ import pytest
 from lab.lab import Lab
 from lab.session.stress import Setting, Stressed
 from lab.stress.plan import Operation
-from lab.zoo.enclosure import bring
+from lab.zoo.enclosure import brought
 
 pytestmark = pytest.mark.lab_boot("seed")
 
@@ -56,7 +56,7 @@ OPERATIONS = (
 def test_a_planted_race_is_cut_down_and_shown_again(
     stress: Stressed, lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    setting = Setting(prepare=lambda guest: bring(lab, guest))
+    setting = Setting(preparation=brought(lab))
     failure = stress.search(OPERATIONS, setting)
     assert failure is not None
     shown = [stress.repeat(failure.least, setting) for _ in range(REPEATS)]

@@ -10,6 +10,7 @@ from lab.deploy import DIRECTORY, deploy, load_module
 from lab.guest import Guest
 from lab.lab import Lab
 from lab.profile import Profile
+from lab.state import Preparation
 
 ZOO = Bundle(
     ("tests/zoo/module", "tests/zoo/programs"),
@@ -28,6 +29,11 @@ def bring(lab: Lab, guest: Guest) -> None:
     """Copy the zoo to the guest's ``/lab`` and load its module."""
     deploy(guest, zoo_artefacts(lab))
     load_module(guest, MODULE)
+
+
+def brought(lab: Lab) -> Preparation:
+    """Return the state of a guest with the zoo."""
+    return Preparation("zoo", lambda guest: bring(lab, guest))
 
 
 def with_arguments(profile: Profile, arguments: tuple[str, ...]) -> Profile:

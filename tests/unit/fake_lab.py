@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import cast
 
 import pytest
 
@@ -19,10 +20,11 @@ from lab.console import Console
 from lab.deadline import limits_for
 from lab.engine import Accelerator
 from lab.errors import LabError, Status
+from lab.guest import Guest
 from lab.machine.autopsy import Findings, GuestHungError
 from lab.machine.cpus import Condition
 from lab.session.cell import Cell
-from lab.state import State
+from lab.state import Preparation, State
 from lab.verdict.kernel_log import Baseline
 
 __all__ = ["pytest_lab_keeper"]
@@ -188,18 +190,23 @@ class FakeKeeper:
     def lab(self, cell: Cell) -> Cell:
         return cell
 
-    def clean(self, cell: Cell, state: State) -> FakeBooted:
+    def clean(self, cell: Cell, state: State, preparation: Preparation | None = None) -> FakeBooted:
         how = "restore" if cell in self.kept else "boot"
         record(f"{how} {cell.id} {state.fixture}")
         if how == "boot":
             self.kept[cell] = self._boot()
         old = self.kept[cell]
         self.kept[cell] = FakeBooted(old.machine, FakeGuest(old.machine))
+        if preparation is not None:
+            preparation.take(cast(Guest, self.kept[cell].guest))
         return self.kept[cell]
 
-    def fresh(self, cell: Cell, state: State) -> FakeBooted:
+    def fresh(self, cell: Cell, state: State, preparation: Preparation | None = None) -> FakeBooted:
         record(f"fresh {cell.id} {state.fixture}")
-        return self._boot()
+        booted = self._boot()
+        if preparation is not None:
+            preparation.take(cast(Guest, booted.guest))
+        return booted
 
     def discard(self, booted: FakeBooted) -> None:
         record("discard")

@@ -14,6 +14,7 @@ pytest_plugins = ["pytester", "plugin_suite"]
 
 STRESS = """
 from lab.session.stress import Setting
+from lab.state import Preparation
 from lab.stress.plan import Operation
 
 def obey(guest):
@@ -22,9 +23,11 @@ def obey(guest):
             guest.warn()
     guest.obey = warn_if_guilty
 
+SETTING = Setting(preparation=Preparation("guilty", obey))
+
 @pytest.mark.lab_stress(operations=50)
 def test_it(stress):
-    stress.run([Operation("any", lambda random: f"echo {random.random()}")], Setting(prepare=obey))
+    stress.run([Operation("any", lambda random: f"echo {random.random()}")], SETTING)
 """
 
 
@@ -65,7 +68,9 @@ def test_chosen_steps_are_run_and_no_others(suite: Suite) -> None:
 
 def test_the_last_word_is_part_of_every_run(suite: Suite) -> None:
     ill = "def conclude(guest):\n    assert guest.run('hello').status == 7, 'it is ill'\n"
-    result = suite.run(ill + STRESS.replace("prepare=obey", "conclude=conclude"))
+    result = suite.run(
+        ill + STRESS.replace('preparation=Preparation("guilty", obey)', "conclude=conclude")
+    )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*it is ill*", "*1 of 50 steps are enough*"])
 

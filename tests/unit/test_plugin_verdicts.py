@@ -99,8 +99,8 @@ shared = {}
 @pytest.fixture(autouse=True)
 def restored(monkeypatch):
     clean, run = fake_lab.FakeKeeper.clean, fake_lab.FakeGuest.run
-    def saved(self, cell, state):
-        booted = clean(self, cell, state)
+    def saved(self, cell, state, preparation):
+        booted = clean(self, cell, state, preparation)
         booted.guest.state = "token"
         return fake_lab.FakeBooted(booted.machine, booted.guest, shared)
     def counted(self, command, **rest):

@@ -6,17 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from lab.crash.symbols import note_sections, noted_sections
 from lab.engine import SVM_TCG, VMX_BOCHS
 from lab.errors import LabError, Status
 from lab.guest import Guest
 from lab.lab import Booted
 from lab.reset import Keeper, Origin, Policy, Step, policy_of
-from lab.state import State
+from lab.state import Preparation, State
 
 
 class Saved(tuple[str, ...]):
@@ -37,6 +39,7 @@ class FakeMachine:
     kept: str = ""
     broken: str = ""
     """Why a restore fails."""
+    directory: Path = Path("/nowhere")
     closed: bool = False
     connected: bool = True
 
@@ -81,10 +84,11 @@ class Host:
         self.machines: list[FakeMachine] = []
         self.refuses = ""
         """Why a new machine cannot be put into a saved state."""
+        self.directory = Path("/nowhere")
 
     @contextmanager
     def boot(self, snapshot: object = None) -> Iterator[Booted]:
-        machine = FakeMachine(len(self.machines))
+        machine = FakeMachine(len(self.machines), directory=self.directory)
         if snapshot is not None:
             if self.refuses:
                 raise LabError(self.refuses, "", status=Status.FAILED)
@@ -133,6 +137,48 @@ def test_each_state_is_reached_from_the_nearest_saved_one(host: Host) -> None:
         assert machine.did == did
         assert (clean.console_offset, clean.events) == (100 * len(did), len(did))
     assert len(host.machines) == 1
+
+
+def test_a_preparation_is_done_once_and_saved(host: Host) -> None:
+    keeper = host.keeper()
+    zoo = Preparation("zoo", take("ZOO"))
+    assert keeper.clean(State.GUEST, zoo).origin is Origin.BOOTED
+    [machine] = host.machines
+    prepared = ["BOOTED", "GUEST", "ZOO"]
+    assert machine.did == prepared
+    never = Preparation("zoo", take("TWICE"))
+    machine.did.append("dirt")
+    assert keeper.clean(State.GUEST, never).origin is Origin.RESTORED
+    assert machine.did == prepared
+    machine.alive = False
+    assert keeper.clean(State.GUEST, never).origin is Origin.REVIVED
+    machine = host.machines[-1]
+    assert machine.did == prepared
+    # Nothing of it is in the states themselves, and on another state it is another one.
+    for state, preparation, did in (
+        (State.GUEST, None, ["BOOTED", "GUEST"]),
+        (State.MODULE_LOADED, None, ["BOOTED", "GUEST", "MODULE_LOADED"]),
+        (State.MODULE_LOADED, zoo, ["BOOTED", "GUEST", "MODULE_LOADED", "ZOO"]),
+        (State.BOOTED, Preparation("other", take("OTHER")), ["BOOTED", "OTHER"]),
+    ):
+        keeper.clean(state, preparation)
+        assert machine.did == did
+
+
+def test_what_was_noted_of_modules_goes_with_their_state(host: Host, tmp_path: Path) -> None:
+    def note(guest: Guest) -> None:
+        note_sections(guest.machine.directory, "dune", ".text:0xffffffffc026c000\n")
+
+    keeper = host.keeper()
+    loaded = Preparation("loaded", note)
+    keeper.clean(State.GUEST)
+    host.machines[0].directory = tmp_path
+    keeper.clean(State.GUEST, loaded)
+    host.machines[0].alive = False
+    host.directory = tmp_path / "another"
+    host.directory.mkdir()
+    assert keeper.clean(State.GUEST, loaded).origin is Origin.REVIVED
+    assert noted_sections(host.directory, "dune") == {".text": 0xFFFFFFFFC026C000}
 
 
 def test_a_restore_that_fails_costs_the_machine_and_is_told(host: Host) -> None:
