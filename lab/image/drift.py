@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lab.image.lock import Lock, LockedPackage
+from lab.image.lock import SOURCE, Lock, LockedPackage
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Change:
 
 def changes(locked: Lock, available: Lock) -> tuple[Change, ...]:
     """Return what must change in ``locked`` to become ``available``, sorted by name."""
-    old = {package.name: package for package in locked.packages}
-    new = {package.name: package for package in available.packages}
+    old = {(p.name, p.architecture == SOURCE): p for p in locked.packages}
+    new = {(p.name, p.architecture == SOURCE): p for p in available.packages}
     return tuple(
         Change(old.get(name), new.get(name))
         for name in sorted(old.keys() | new.keys())

@@ -83,6 +83,20 @@ class Layout:
                 parts.append(part)
         self.copy("/".join(parts))
 
+    def copy_tree(self, path: str) -> list[str]:
+        """Copy a directory with all in it; returns the paths of the shared objects."""
+        objects = []
+        for source in sorted((self.tree / path).rglob("*")):
+            inner = str(source.relative_to(self.tree))
+            if source.is_symlink():
+                self.link(inner, str(source.readlink()))
+            elif source.is_dir():
+                self.add(cpio.directory(inner))
+            else:
+                self.copy(inner)
+                objects += [inner] if ".so" in source.suffixes else []
+        return objects
+
     def archive(self) -> bytes:
         """Serialise in the order of names, in which parents precede children."""
         return cpio.archive(member for _, member in sorted(self.members.items()))
@@ -99,9 +113,11 @@ def build_initramfs(spec: ImageSpec, tree: Path, release: str, init: bytes) -> b
     for name, target in LINKS.items():
         layout.link(name, target)
     try:
-        for path in (LOADER, *spec.guest.programs):
+        programs = (*spec.guest.programs, *spec.extra.programs)
+        for path in (LOADER, *programs):
             layout.copy(path)
-        for path in library_closure(tree, spec.guest.programs, spec.guest.libraries):
+        objects = [inner for path in spec.extra.trees for inner in layout.copy_tree(path)]
+        for path in library_closure(tree, [*programs, *objects], spec.guest.libraries):
             layout.copy(path)
         _add_modules(layout, spec, release)
     except (KeyError, FileNotFoundError) as error:

@@ -18,12 +18,14 @@ from typing import Any, NoReturn
 from lab.errors import Status, die
 from lab.image.spec import ImageSpec
 
+SOURCE = "source"
+"""The architecture of a tarball of sources."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class LockedPackage:
-    """One ``.deb``: what it is called, where mirrors keep it, and what is in it."""
+    """One ``.deb`` or tarball of sources: its name, where mirrors keep it, and what is in it."""
 
     name: str
     version: str
@@ -50,7 +52,7 @@ class Lock:
 
     def fits(self, spec: ImageSpec) -> bool:
         """Whether it was made for this definition; what that drops or copies is another matter."""
-        return (self.release, self.requested) == (spec.release, spec.packages)
+        return (self.release, self.requested) == (spec.release, spec.requested)
 
     def canonical(self) -> bytes:
         """Serialise for hashing: only what decides which bytes are unpacked."""

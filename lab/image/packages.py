@@ -22,7 +22,7 @@ from lab.image.contain import (
     tool_environment,
 )
 from lab.image.failure import disk_is_full
-from lab.image.lock import Lock
+from lab.image.lock import SOURCE, Lock
 from lab.image.pool import Pool
 from lab.image.spec import ImageSpec
 from lab.image.store import FILL_SECONDS, Report, full_disk
@@ -32,11 +32,19 @@ MERGED = ("bin", "sbin", "lib", "lib64")
 MOUNT_POINTS = ("dev", "proc", "src", "tmp")
 UNPACK = """
 tree=$1; shift
-for deb; do
-	dpkg-deb --fsys-tarfile "$deb" | tar --extract --directory "$tree"
+while [ $# -gt 0 ]; do
+	if [ "$2" = - ]; then
+		dpkg-deb --fsys-tarfile "$1" | tar --extract --directory "$tree"
+	else
+		mkdir -p "$tree/$2"
+		tar --extract --file "$1" --strip-components 1 --directory "$tree/$2"
+	fi
+	shift 2
 done
 """
-"""Not ``dpkg-deb --extract``, which runs its tar without our options."""
+"""Behind each file comes where its sources go, or ``-``.
+
+Not ``dpkg-deb --extract``, which runs its tar without our options."""
 
 
 def tar_options(drop: Sequence[str]) -> str:
@@ -56,9 +64,12 @@ def unpack_packages(
     require_containment()
     report("unpacking packages")
     tree.mkdir()
-    files = [str(pool.path(package)) for package in lock.packages]
+    argv = ["sh", "-ec", UNPACK, "unpack", str(tree)]
+    for package in lock.packages:
+        source = f"usr/src/{package.name}" if package.architecture == SOURCE else "-"
+        argv += [str(pool.path(package)), source]
     status = run_logged(
-        contained_here(["sh", "-ec", UNPACK, "unpack", str(tree), *files]),
+        contained_here(argv),
         log,
         environment=tool_environment({"TAR_OPTIONS": tar_options(spec.drop)}),
         deadline=Deadline.after(FILL_SECONDS, "unpacking the packages"),

@@ -23,7 +23,7 @@ from lab.image.contain import (
     tool_environment,
 )
 from lab.image.failure import explain
-from lab.image.lock import Lock, LockedPackage
+from lab.image.lock import SOURCE, Lock, LockedPackage
 from lab.image.mirror import Mirror, host_mirror
 from lab.image.spec import ImageSpec
 from lab.image.store import FILL_SECONDS, Report, remove_tree
@@ -45,10 +45,22 @@ APT_OPTIONS = (
     'Acquire::http::Timeout "20";',
     'Acquire::https::Timeout "20";',
 )
+ASK_FOR_SOURCES = r"""
+sed -n 's/^deb /deb-src /p' "$1"/etc/apt/sources.list >"$1"/etc/apt/sources.list.d/sources.list
+apt-get update >&2
+apt-get --print-uris -o Acquire::ForceHash=SHA256 source --download-only SOURCES \
+	>>"$answer/packages"
+"""
+"""Their lists are long, and most images need none of them."""
 PACKAGE = re.compile(
     r"'(?P<uri>\S+)' (?P<name>[^\s_]+)_(?P<version>[^\s_]+)_(?P<architecture>[^\s_]+)\.deb "
     r"(?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})"
 )
+ORIGINAL = re.compile(
+    r"'(?P<uri>\S+)' (?P<name>[^\s_]+)_(?P<version>[^\s_]+)\.orig\.tar\.\w+ "
+    r"(?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})"
+)
+"""The tarball as its authors published it; Debian's changes to it are another file."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +113,18 @@ def mmdebstrap_argv(spec: ImageSpec, mirror: Mirror, tree: Path) -> list[str]:
         "--variant=extract",
         "--format=directory",
         *options,
-        f"--extract-hook={ASK_APT.replace('PACKAGES', ' '.join(spec.packages))}",
+        f"--extract-hook={_questions(spec)}",
         spec.release,
         str(tree),
         *(["-"] if mirror.sources else []),
     ]
+
+
+def _questions(spec: ImageSpec) -> str:
+    script = ASK_APT.replace("PACKAGES", " ".join(spec.packages))
+    if spec.extra.sources:
+        script += ASK_FOR_SOURCES.replace("SOURCES", " ".join(spec.extra.sources))
+    return script
 
 
 def parse(spec: ImageSpec, archives: str, releases: str, packages: str) -> Resolution:
@@ -116,14 +135,14 @@ def parse(spec: ImageSpec, archives: str, releases: str, packages: str) -> Resol
         roots.setdefault(label, uri.rstrip("/"))
     found = [
         _package(match, roots, spec)
-        for match in map(PACKAGE.fullmatch, packages.splitlines())
-        if match is not None
+        for line in packages.splitlines()
+        if (match := PACKAGE.fullmatch(line) or ORIGINAL.fullmatch(line)) is not None
     ]
     lock = Lock(
         release=spec.release,
-        requested=spec.packages,
+        requested=spec.requested,
         resolved=tuple(sorted(_dates(releases.splitlines()))),
-        packages=tuple(sorted(found, key=lambda package: package.name)),
+        packages=tuple(sorted(found, key=lambda package: (package.name, package.architecture))),
     )
     return Resolution(lock, roots)
 
@@ -151,7 +170,7 @@ def _package(match: re.Match[str], roots: Mapping[str, str], spec: ImageSpec) ->
     return LockedPackage(
         name=match["name"],
         version=unquote(match["version"]),
-        architecture=match["architecture"],
+        architecture=match.groupdict().get("architecture", SOURCE),
         archive=archive,
         path=unquote(uri.removeprefix(f"{roots[archive]}/")),
         size=int(match["size"]),

@@ -100,7 +100,7 @@ def _substitute(config: Config, spec: ImageSpec) -> Path:
     """Where the cache keeps what stands in for the checkout's lock, whatever state that is in."""
     path = lock_path(config.source, spec.name)
     committed = path.read_bytes() if path.is_file() else b""
-    asked_for = [spec.release.encode(), *(name.encode() for name in spec.packages)]
+    asked_for = [spec.release.encode(), *(name.encode() for name in spec.requested)]
     return config.cache / "locks" / f"{spec.name}-{content_key([committed, *asked_for])}.lock"
 
 

@@ -35,6 +35,19 @@ class GuestSpec:
 
 
 @dataclass(frozen=True)
+class ExtraSpec:
+    """Real programs beside what every guest has: by path, and directories as a whole.
+
+    ``sources`` are source packages; what their authors published is unpacked to ``usr/src/NAME``.
+    """
+
+    packages: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    trees: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ToolchainSpec:
     """What is needed to compile for the guest. ``links`` are (path in the tree, target) pairs."""
 
@@ -65,15 +78,20 @@ class ImageSpec:
     toolchain: ToolchainSpec
     drop: tuple[str, ...]
     """GNU tar exclude patterns for files that are never unpacked."""
+    extra: ExtraSpec = ExtraSpec()
     on_request: str = ""
     """Why ``all`` does not mean this image; empty if it does."""
 
     @property
     def packages(self) -> tuple[str, ...]:
         """All packages of both products, sorted: they are unpacked in one go."""
-        return tuple(
-            sorted({*self.kernel.packages, *self.guest.packages, *self.toolchain.packages})
-        )
+        parts = (self.kernel, self.guest, self.toolchain, self.extra)
+        return tuple(sorted({package for part in parts for package in part.packages}))
+
+    @property
+    def requested(self) -> tuple[str, ...]:
+        """All that a lock has to have, sources among it."""
+        return (*self.packages, *(f"{name} (source)" for name in self.extra.sources))
 
     def canonical(self) -> bytes:
         """Serialise for hashing: the same for two files that differ in comments or layout only."""
@@ -139,7 +157,7 @@ def _parse(name: str, document: object) -> ImageSpec:
         "the file",
         document,
         {"release", "kernel", "guest", "toolchain", "drop"},
-        optional={"on_request"},
+        optional={"on_request", "extra"},
     )
     kernel = _Section("kernel", top.get("kernel"), {"packages"}, optional={"source", "config"})
     if ("source" in kernel) != ("config" in kernel):
@@ -166,7 +184,18 @@ def _parse(name: str, document: object) -> ImageSpec:
             links=toolchain.pairs("links"),
         ),
         drop=drop,
+        extra=_extra(top.get("extra")) if "extra" in top else ExtraSpec(),
         on_request=top.sentence("on_request") if "on_request" in top else "",
+    )
+
+
+def _extra(value: object) -> ExtraSpec:
+    extra = _Section("extra", value, {"packages", "sources", "programs", "trees"})
+    return ExtraSpec(
+        packages=extra.words("packages"),
+        sources=extra.words("sources"),
+        programs=extra.words("programs"),
+        trees=extra.words("trees"),
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from lab.errors import LabError, Status
 from lab.image import libraries
 from lab.image.initramfs import build_initramfs
-from lab.image.spec import GuestSpec, ImageSpec, KernelSpec, ToolchainSpec
+from lab.image.spec import ExtraSpec, GuestSpec, ImageSpec, KernelSpec, ToolchainSpec
 
 RELEASE = "6.1.0-1-amd64"
 LIBRARIES = "lib/x86_64-linux-gnu"
@@ -29,8 +29,13 @@ SPEC = ImageSpec(
     ),
     toolchain=ToolchainSpec((), ()),
     drop=(),
+    extra=ExtraSpec(programs=("usr/bin/python3",), trees=("usr/lib/python3",)),
 )
 FILES = {
+    "usr/bin/python3": "python",
+    "usr/lib/python3/os.py": "os",
+    "usr/lib/python3/lib-dynload/_ssl.so": "_ssl",
+    f"{LIBRARIES}/libssl.so.3": "libssl",
     "bin/busybox": "#!/bin/sh\necho bin/busybox; echo bin/sh; echo usr/bin/awk; echo sbin/init\n",
     "usr/lib/openssh/sftp-server": "sftp",
     f"{LIBRARIES}/ld-linux-x86-64.so.2": "loader",
@@ -43,7 +48,12 @@ FILES = {
     f"lib/modules/{RELEASE}/modules.alias": "",
     "usr/bin/gcc": "a compiler",
 }
-NEEDS = {"sftp-server": ["libz.so.1"], "libz.so.1": ["libc.so.6"], "libc.so.6": ["libz.so.1"]}
+NEEDS = {
+    "_ssl.so": ["libssl.so.3"],
+    "sftp-server": ["libz.so.1"],
+    "libz.so.1": ["libc.so.6"],
+    "libc.so.6": ["libz.so.1"],
+}
 
 
 def make_tree(root: Path, names: list[str], date: int) -> Path:
@@ -120,6 +130,13 @@ def test_applets_are_links_and_do_not_replace_busybox_itself(unpacked: Path) -> 
     assert (unpacked / "bin/busybox").is_file() and not (unpacked / "bin/busybox").is_symlink()
     for applet in ("bin/sh", "usr/bin/awk", "sbin/init"):
         assert (unpacked / applet).readlink() == Path("/bin/busybox")
+
+
+def test_trees_come_whole_and_with_what_their_objects_need(unpacked: Path) -> None:
+    assert (unpacked / "usr/bin/python3").read_text() == "python"
+    assert (unpacked / "usr/lib/python3/os.py").read_text() == "os"
+    assert (unpacked / "usr/lib/python3/lib-dynload/_ssl.so").read_text() == "_ssl"
+    assert (unpacked / LIBRARIES / "libssl.so.3").read_text() == "libssl"
 
 
 def test_nothing_else_of_the_tree_comes_along(unpacked: Path) -> None:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.errors import LabError, Status
+from lab.image.lock import SOURCE
 from lab.image.mirror import Mirror
 from lab.image.resolve import mmdebstrap_argv, parse
-from lab.image.spec import load_image_spec
+from lab.image.spec import ExtraSpec, load_image_spec
 
 SPEC = load_image_spec(Path(__file__).parents[2], "debian-12")
 SECRET = "deb http://user:secret@one.example/debian bookworm main"
@@ -75,3 +77,23 @@ def test_package_from_an_unknown_archive_is_refused() -> None:
     with pytest.raises(LabError, match="libc6 from no archive") as caught:
         parse(SPEC, ARCHIVES.replace("two.example", "three.example"), RELEASES, PACKAGES)
     assert caught.value.status is Status.IMAGE
+
+
+TARBALL = (
+    "'http://one.example/debian/pool/main/r/redis/redis_7.0.15.orig.tar.gz' "
+    f"redis_7.0.15.orig.tar.gz 3025940 SHA256:{'c' * 64}\n"
+    "'http://one.example/debian/pool/main/r/redis/redis_7.0.15-1.debian.tar.xz' "
+    f"redis_7.0.15-1.debian.tar.xz 28820 SHA256:{'d' * 64}\n"
+)
+
+
+def test_of_a_source_package_what_its_authors_published_is_locked() -> None:
+    spec = replace(SPEC, extra=ExtraSpec(sources=("redis",)))
+    argv = mmdebstrap_argv(spec, Mirror((), ()), Path("/tree"))
+    (hook,) = (word for word in argv if word.startswith("--extract-hook="))
+    assert " source --download-only redis " in hook
+    lock = parse(spec, ARCHIVES, RELEASES, PACKAGES + TARBALL).lock
+    (redis,) = (package for package in lock.packages if package.architecture == SOURCE)
+    assert (redis.name, redis.version, redis.sha256) == ("redis", "7.0.15", "c" * 64)
+    assert lock.fits(spec)
+    assert not lock.fits(SPEC)
