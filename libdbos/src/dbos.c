@@ -8,6 +8,7 @@
 
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
+#include "hv/descriptors.h"
 #include "mm/pgtable.h"
 #include "sys/exit.h"
 #include "sys/run_loop.h"
@@ -127,6 +128,7 @@ static int create(struct dbos *dbos)
  */
 static void after_fork_in_child(void)
 {
+	descriptors_close_all();
 	__atomic_store_n(&instance, NULL, __ATOMIC_RELEASE);
 	self = NULL;
 	pthread_mutex_init(&init_lock, NULL);

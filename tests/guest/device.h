@@ -15,7 +15,7 @@ static inline int device_fd(void)
 {
 	char path[64], target[64];
 
-	for (int fd = 3; fd < 64; fd++) {
+	for (int fd = 3; fd < 1024; fd++) {
 		ssize_t length;
 
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

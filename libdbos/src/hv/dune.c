@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <linux/kvm.h>
 
+#include "hv/descriptors.h"
 #include "hv/host_syscall.h"
 #include "hv/hv.h"
 #include "uapi/layout.h" /* asserts */
@@ -35,7 +36,7 @@ static int dune_open(struct hv *hv)
 	struct dune_info info;
 	int ret = 0;
 
-	hv->fd = open("/dev/dune", O_RDWR | O_CLOEXEC);
+	hv->fd = descriptor_claim(open("/dev/dune", O_RDWR | O_CLOEXEC));
 	if (hv->fd < 0)
 		return -errno;
 	if (ioctl(hv->fd, DUNE_GET_INFO, &info) < 0) {
@@ -56,13 +57,13 @@ static int dune_open(struct hv *hv)
 	return 0;
 
 close:
-	close(hv->fd);
+	descriptor_close(hv->fd);
 	return ret;
 }
 
 static void dune_close(struct hv *hv)
 {
-	close(hv->fd);
+	descriptor_close(hv->fd);
 }
 
 static int dune_set_slot(struct hv *hv, unsigned int slot, uint64_t gpa, uint64_t hva,
@@ -78,13 +79,13 @@ static int dune_vcpu_open(struct hv *hv, struct hv_vcpu *vcpu)
 	int ret;
 
 	vcpu->hv = hv;
-	vcpu->fd = ioctl(hv->fd, DUNE_CREATE_VCPU, 0);
+	vcpu->fd = descriptor_claim(ioctl(hv->fd, DUNE_CREATE_VCPU, 0));
 	if (vcpu->fd < 0)
 		return -errno;
 	vcpu->run_page = mmap(NULL, hv->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run_page == MAP_FAILED) {
 		ret = -errno;
-		close(vcpu->fd);
+		descriptor_close(vcpu->fd);
 		return ret;
 	}
 	vcpu->regs = &((struct dune_run *)vcpu->run_page)->regs;
@@ -94,7 +95,7 @@ static int dune_vcpu_open(struct hv *hv, struct hv_vcpu *vcpu)
 static void dune_vcpu_close(struct hv_vcpu *vcpu)
 {
 	munmap(vcpu->run_page, vcpu->hv->run_size);
-	close(vcpu->fd);
+	descriptor_close(vcpu->fd);
 }
 
 /* Raw system calls: these two are also made on behalf of a guest that is between two runs. */

@@ -24,6 +24,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "hv/descriptors.h"
 #include "hv/host_syscall.h"
 #include "hv/kvm.h"
 
@@ -201,9 +202,10 @@ static int create_vm(struct kvm *vm)
 	uint64_t identity = KVM_GPA_IDENTITY;
 	long ret;
 
-	vm->vm = kvm_ioctl(vm->device, KVM_CREATE_VM, NULL);
-	if (vm->vm < 0)
-		return vm->vm;
+	ret = kvm_ioctl(vm->device, KVM_CREATE_VM, NULL);
+	if (ret < 0)
+		return ret;
+	vm->vm = descriptor_claim(ret);
 	/* For Intel CPUs without unrestricted guests; before the first vCPU. */
 	kvm_ioctl(vm->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
 	kvm_ioctl(vm->vm, KVM_SET_TSS_ADDR, (void *)KVM_GPA_TSS);
@@ -223,10 +225,8 @@ static void kvm_close(struct hv *hv)
 	kvm_vcpus_free(vm);
 	if (vm->probes)
 		munmap(vm->probes, vm->max_vcpus * PROBE_SIZE);
-	if (vm->vm >= 0)
-		close(vm->vm);
-	if (vm->device >= 0)
-		close(vm->device);
+	descriptor_close(vm->vm);
+	descriptor_close(vm->device);
 	free(vm->cpuid);
 	free(vm);
 }
@@ -237,7 +237,7 @@ static int open_all(struct hv *hv, struct kvm *vm)
 	unsigned int bits;
 	int ret;
 
-	vm->device = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	vm->device = descriptor_claim(open("/dev/kvm", O_RDWR | O_CLOEXEC));
 	if (vm->device < 0)
 		return -errno;
 	ret = check_capabilities(hv, vm->device);

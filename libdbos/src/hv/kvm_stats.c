@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hv/descriptors.h"
 #include "hv/host_syscall.h"
 #include "hv/kvm.h"
 
@@ -27,10 +28,14 @@ int kvm_stats_open(struct kvm_vcpu *vcpu)
 	size_t step, size;
 	char *descriptors;
 	int ret = 0;
+	long fd;
 
-	vcpu->stats = kvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
-	if (vcpu->stats < 0)
-		return vcpu->stats;
+	if (vcpu->stats < 0) {
+		fd = kvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
+		if (fd < 0)
+			return fd;
+		vcpu->stats = descriptor_claim(fd);
+	}
 	if (pread(vcpu->stats, &header, sizeof(header), 0) != sizeof(header))
 		return -EIO;
 	step = sizeof(struct kvm_stats_desc) + header.name_size;

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hv/descriptors.h"
 #include "hv/host_syscall.h"
 #include "hv/kvm.h"
 
@@ -118,10 +119,8 @@ static void free_vcpu(struct kvm_vcpu *vcpu)
 {
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->vm->run_size);
-	if (vcpu->stats >= 0)
-		close(vcpu->stats);
-	if (vcpu->fd >= 0)
-		close(vcpu->fd);
+	descriptor_close(vcpu->stats);
+	descriptor_close(vcpu->fd);
 	free(vcpu);
 }
 
@@ -141,6 +140,7 @@ static int create(struct kvm *vm, unsigned int id, struct kvm_vcpu **out)
 	vcpu->fd = ret = kvm_ioctl(vm->vm, KVM_CREATE_VCPU, (void *)(long)id);
 	if (ret < 0)
 		goto free;
+	vcpu->fd = descriptor_claim(ret);
 	ret = map_run(vcpu);
 	if (!ret)
 		ret = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vm->cpuid);

@@ -16,6 +16,7 @@
 #include "mm/reach.h"
 #include "sys/bases.h"
 #include "sys/child.h"
+#include "sys/descriptors.h"
 #include "sys/exit.h"
 #include "sys/pass.h"
 #include "sys/proxy.h"
@@ -120,6 +121,12 @@ bool proxy_syscall(struct vcpu *vcpu)
 		return true;
 	case SYS_rt_sigprocmask:
 		sigprocmask_call(vcpu, call);
+		return true;
+	case SYS_close:
+	case SYS_close_range:
+	case SYS_dup2:
+	case SYS_dup3:
+		regs->rax = descriptor_call(regs);
 		return true;
 	case SYS_exit:
 		exit_begin(vcpu);
