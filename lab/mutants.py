@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MUTANTS = "tests/model/mutants"
-SCHEDULES = 25000
+SCHEDULES = 50_000
 """Of each property: what the unmutated code passes too."""
 SECONDS = 900.0
 _FAILED = re.compile(r"(T\d): FAILED in schedule (\d+) after ([\d.]+) s: (.*)")

@@ -5,8 +5,10 @@
  *	model [-p PROPERTY] [-n SCHEDULES] [-s SEED]
  *
  * SCHEDULES of each property. The first one that fails ends it, with status 1, and with the
- * arguments that show it again. Times are those of this process on its CPU.
+ * arguments that show it again. Times are those of this process on its CPU. A bug may end the model
+ * itself, by a pointer that leads nowhere: that is a failure like any other.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,18 @@
 
 #include "property.h"
 
-#define COUNT 4
+#define COUNT 5
 
 static const struct property *const properties[COUNT] = {
 	&remap_property, &host_property, &calls_property, &reuse_property,
+	&index_property,
 };
+
+/* What is being tried: for the signal handler too. */
+static struct {
+	const char *name;
+	unsigned long long seed, tried;
+} now;
 
 struct tally {
 	bool chosen;
@@ -33,6 +42,22 @@ static double cpu_seconds(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
 	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static void report_failure(const char *why)
+{
+	printf("%s: FAILED in schedule %llu after %.2f s: %s\n"
+	       "again: -p %s -n 1 -s %llu\n", now.name, now.tried, cpu_seconds(), why, now.name,
+	       now.seed);
+}
+
+/* Nothing of ours is held that printf() could want: the model prints nothing while it runs. */
+static void on_fault(int signo)
+{
+	(void)signo;
+	report_failure("an access to no memory");
+	fflush(stdout);
+	_exit(1);
 }
 
 /* NULL, or why it failed. */
@@ -56,20 +81,19 @@ static const char *try_once(const struct property *property, uint64_t seed, stru
 static bool try_all(struct tally tally[COUNT], unsigned long long schedules,
 		    unsigned long long seed)
 {
-	unsigned long long tried = 0;
-
 	for (unsigned long long i = 0; i < schedules; i++) {
 		for (int j = 0; j < COUNT; j++) {
-			const char *failure = NULL;
+			const char *failure;
 
-			if (tally[j].chosen)
-				failure = try_once(properties[j], seed + i, &tally[j]);
-			tried += tally[j].chosen;
+			if (!tally[j].chosen)
+				continue;
+			now.name = properties[j]->name;
+			now.seed = seed + i;
+			now.tried++;
+			failure = try_once(properties[j], seed + i, &tally[j]);
 			if (!failure)
 				continue;
-			printf("%s: FAILED in schedule %llu after %.2f s: %s\n"
-			       "again: -p %s -n 1 -s %llu\n", properties[j]->name, tried,
-			       cpu_seconds(), failure, properties[j]->name, seed + i);
+			report_failure(failure);
 			return false;
 		}
 	}
@@ -122,6 +146,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "model: no memory\n");
 		return 2;
 	}
+	signal(SIGSEGV, on_fault);
 	if (!try_all(tally, schedules, seed))
 		return 1;
 	report(tally, seed);

@@ -21,6 +21,7 @@ extern const struct property remap_property;
 extern const struct property host_property;
 extern const struct property calls_property;
 extern const struct property reuse_property;
+extern const struct property index_property;
 
 /* What stands on the model: the product's own structures. */
 extern struct cpus cpus;

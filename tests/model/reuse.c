@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mm/range.h"
 #include "property.h"
 
 #define SLOTS_BASE 0x40000000ull
@@ -30,6 +31,8 @@
 static struct {
 	unsigned int cpus;
 	unsigned int id[CPUS];
+	bool ranges;		/* are edited, and tables of nothing collapsed */
+	bool restless;		/* vCPUs are in the host again and again */
 	uint64_t token[POOL_MAX];	/* of its owner; 0: nobody's, a table's or in limbo */
 } test;
 
@@ -204,19 +207,45 @@ static void split(void)
 	table_unlock(&entry, entry.value);
 }
 
+/* Of the large leaf's pages, or of the slots, if there happens to be none. */
 static void collapse(void)
 {
-	int ret = table_collapse(&table, LARGE_BASE, 2, model_random(2) ? TLB_SYNC : TLB_LAZY);
+	uint64_t base = test.ranges && model_random(3) == 0 ? SLOTS_BASE : LARGE_BASE;
+	int ret = table_collapse(&table, base, 2, model_random(2) ? TLB_SYNC : TLB_LAZY);
 
 	if (ret && ret != -EBUSY && ret != -EINVAL)
 		model_fail("collapse: error %d", -ret);
+}
+
+static uint64_t keep(const void *arg, uint64_t va, unsigned int level, uint64_t old)
+{
+	uint64_t value = DATA_GPA + (va - LARGE_BASE);
+
+	(void)arg;
+	if (level > 2 || (old & DBOS_PTE_ADDR) != value)
+		model_fail("the range's leaf of level %u at %#llx is %#llx", level,
+			   (unsigned long long)va, (unsigned long long)old);
+	return old;
+}
+
+/* As regions are: each leaf once, whatever its size is by then. */
+static void edit_large(void)
+{
+	uint64_t first = model_random(2), done;
+
+	if (range_edit(&table, large_va(first), large_va(first + 4), 2, keep, NULL, &done))
+		model_fail("no frame for a table");
+	else if (done != large_va(first + 4))
+		model_fail("the range ends at %#llx", (unsigned long long)done);
 }
 
 static void operate(unsigned int id)
 {
 	unsigned int slot = model_random(SLOTS);
 
-	switch (model_random(18)) {
+	if (test.restless && model_random(3) == 0)
+		host_call(id, 30);
+	switch (model_random(test.ranges ? 19 : 18)) {
 	case 0 ... 3:
 		map(slot);
 		break;
@@ -247,6 +276,9 @@ static void operate(unsigned int id)
 		break;
 	case 17:
 		make_borrow(id);
+		break;
+	case 18:
+		edit_large();
 	}
 }
 
@@ -262,12 +294,18 @@ static void run_cpu(void *arg)
 
 static void begin(uint64_t seed)
 {
+	unsigned int kind;
+
 	memset(&test, 0, sizeof(test));
 	fixture_begin(seed, 16, POOL, fault);
 	map_at_first(LARGE_BASE, 2, DATA_GPA | LEAF | DBOS_PTE_PS);
 	for (unsigned int page = 0; page < LARGE_PAGES; page++)
 		*data_word(DATA_GPA + page * DBOS_PAGE_SIZE) = page;
 	test.cpus = 2 + model_random(CPUS - 1);
+	/* They hold entries for long, and so keep others apart: not in each schedule. */
+	kind = model_random(3);
+	test.ranges = kind == 1;
+	test.restless = kind == 2;
 	for (unsigned int i = 0; i < test.cpus; i++) {
 		test.id[i] = i * 4 + model_random(4);
 		fixture_add_cpu(test.id[i], run_cpu, &test.id[i]);

@@ -17,7 +17,7 @@ static void unlock_first(uint64_t *entries, unsigned int count)
 	}
 }
 
-/* What entry @i must be, but for A and D, if the first of them is @first. */
+/* What entry @i must be, but for A and D, if the first of them is @first. All may be nothing. */
 static bool continues(uint64_t first, uint64_t entry, unsigned int i, uint64_t step)
 {
 	return ((first + i * step) & ~FLAGS_OF_PROCESSOR) == (entry & ~FLAGS_OF_PROCESSOR);
@@ -27,10 +27,11 @@ static bool continues(uint64_t first, uint64_t entry, unsigned int i, uint64_t s
 static int lock_all(uint64_t *entries, unsigned int level)
 {
 	uint64_t first = machine_load(&entries[0]) & ~DBOS_PTE_LOCK;
-	uint64_t step = level_size(level);
+	uint64_t step = first ? level_size(level) : 0;
 
-	if (!(first & DBOS_PTE_P) || first & DBOS_PTE_ADDR & (level_size(level + 1) - 1) ||
-	    (level > 1 && !(first & DBOS_PTE_PS)))
+	if (first && (!(first & DBOS_PTE_P) ||
+		      first & DBOS_PTE_ADDR & (level_size(level + 1) - 1) ||
+		      (level > 1 && !(first & DBOS_PTE_PS))))
 		return -EINVAL;
 	for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
 		uint64_t old = machine_load(&entries[i]);
@@ -79,7 +80,8 @@ static uint64_t replace(uint64_t *word, uint64_t leaf)
 {
 	uint64_t old = machine_load(word);
 
-	leaf |= DBOS_PTE_PS | FLAGS_OF_PROCESSOR;
+	if (leaf)
+		leaf |= DBOS_PTE_PS | FLAGS_OF_PROCESSOR;
 	while (!machine_cas(word, &old, leaf))
 		;
 	return old & DBOS_PTE_ADDR;

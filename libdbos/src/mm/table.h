@@ -67,8 +67,8 @@ uint64_t table_unlock(struct table_entry *entry, uint64_t value);
 
 /*
  * Makes a leaf of the 512 smaller ones below the entry for @va at @level (2 or 3), if they are
- * contiguous, aligned and of equal rights; flushes and retires their table. -EINVAL: they are not
- * so, or there is no table; -EBUSY: one of them is locked.
+ * contiguous, aligned and of equal rights, or nothing where all are nothing; flushes and retires
+ * their table. -EINVAL: they are not so, or there is no table; -EBUSY: one of them is locked.
  */
 int table_collapse(const struct table *table, uint64_t va, unsigned int level,
 		   enum tlb_wait wait);
