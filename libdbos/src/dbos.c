@@ -9,6 +9,7 @@
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
 #include "hv/descriptors.h"
+#include "mm/cover.h"
 #include "mm/pgtable.h"
 #include "sys/exit.h"
 #include "sys/run_loop.h"
@@ -62,6 +63,7 @@ static int create_on(struct dbos *dbos, const struct hv_ops *ops)
 
 	*dbos = (struct dbos){ .hv.ops = ops, .unknown.trace = getenv("DBOS_TRACE") != NULL };
 	pthread_mutex_init(&dbos->lock, NULL);
+	cover_init(dbos);
 	ret = ops->open(&dbos->hv);
 	if (ret)
 		return ret;
@@ -193,6 +195,15 @@ int dbos_enter(void)
 	ret = vcpu_create(dbos, &self);
 	if (ret)
 		return ret;
+	/* Where a trap is taken there must be no other. And we are to go on on our stack. */
+	ret = cover(dbos, (uint64_t)self, VCPU_MAPPING_SIZE);
+	if (!ret)
+		ret = cover(dbos, (uint64_t)__builtin_frame_address(0), 1);
+	if (ret) {
+		vcpu_destroy(self);
+		self = NULL;
+		return ret;
+	}
 	dbos_vcpu_enter(self, run_loop);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "cpu/handlers.h"
 #include "cpu/vcpu.h"
 #include "hv/hv.h"
+#include "mm/index.h"
 #include "mm/table.h"
 #include "mm/windows.h"
 #include "sys/unknown.h"
@@ -26,11 +27,20 @@ struct dbos {
 	struct frames frames;		/* for page tables */
 	struct table table;		/* the one that all vCPUs share */
 	uint64_t cr3;			/* its guest-physical address */
+	uint64_t growth;		/* a lock: a window is being added (mm/cover.c) */
+	struct index regions;
 	bool table_edited;		/* the program may have changed an entry of it */
 
 	struct handlers handlers;
+	struct handler reach;		/* in it, for addresses without a window */
 	struct unknown_calls unknown;
 	bool gigabyte_pages;
 };
+
+/* On top of guest code, whose vCPU counts as inside: it would wait for itself. */
+static inline bool in_signal_handler(void)
+{
+	return !machine_in_guest() && dbos_inside();
+}
 
 #endif /* DBOS_INTERNAL_H */

@@ -17,12 +17,6 @@ int dbos_self(void)
 	return number == MACHINE_NO_CPU ? -EINVAL : (int)number;
 }
 
-/* On top of guest code, whose vCPU counts as inside: it would wait for itself. */
-static bool in_signal_handler(void)
-{
-	return !machine_in_guest() && dbos_inside();
-}
-
 int dbos_call(struct dbos *dbos, unsigned int vcpu, void (*fn)(void *arg), void *arg,
 	      unsigned int flags)
 {

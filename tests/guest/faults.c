@@ -22,9 +22,10 @@
 #define PAGE DBOS_PAGE_SIZE
 #define ZONE (3 * PAGE)
 
-#define READ  0
-#define WRITE DBOS_FEC_WRITE
-#define FETCH DBOS_FEC_FETCH
+/* Of the host's refusals. */
+#define READ  DBOS_FEC_HOST
+#define WRITE (DBOS_FEC_HOST | DBOS_FEC_WRITE)
+#define FETCH (DBOS_FEC_HOST | DBOS_FEC_FETCH)
 
 /* What one case has seen, and what is to be done. One per thread: the handler is everybody's. */
 struct seen {
@@ -209,7 +210,7 @@ static void own_table(void)
 			 "	movb (%1), %%al\n"
 			 "1:\n" : "=m"(seen.resume) : "r"(p + SHUT + 7) : "rax", "memory");
 	check(seen.offset[0] == SHUT + 7, "own: at %#lx", seen.offset[0]);
-	expect("own", 0, SHUT + 7, READ);
+	expect("own", 0, SHUT + 7, 0);
 	*pte |= DBOS_PTE_P;
 	end("own", 1);
 }

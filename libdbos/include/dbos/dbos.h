@@ -16,9 +16,10 @@
  * Signal handlers run outside, at CPL 3, whatever they interrupt; one must not leave by longjmp.
  * On KVM signal 64 (SIGRTMAX) is libdbos's own, and never blocked inside.
  *
- * Reachable inside is the memory near the program, its heap, the stacks, the mmap area and low
- * addresses (64 GiB to 512 GiB of each with 40-bit guest-physical addresses); what a program maps
- * at fixed addresses elsewhere faults.
+ * Reachable inside is whatever the process has mapped: the neighbourhoods of the program, its heap,
+ * the stacks, the mmap area and low addresses from the beginning, others (fixed addresses far from
+ * these) from their first use on, as long as guest-physical space lasts: with 40 bits about twenty
+ * neighbourhoods of 16 GiB. Beyond that it faults.
  *
  * Every function returns 0 or a positive result, or -errno. None prints, none exits.
  */
@@ -47,8 +48,9 @@ int dbos_init(void);
 
 /*
  * Makes the calling thread privileged; on return it runs at CPL 0. -EINVAL before dbos_init();
- * -EALREADY inside; -EAGAIN: 256 threads are. dbos_leave() gives everything back that dbos_enter()
- * took; -EINVAL outside and in handlers. Both -EBUSY while the caller has stopped the world.
+ * -EALREADY inside; -EAGAIN: 256 threads are; -ENOSPC: no guest-physical space is left for the
+ * stack of the caller; -ENOMEM; -EMFILE. dbos_leave() gives everything back that dbos_enter() took;
+ * -EINVAL outside and in handlers. Both -EBUSY while the caller has stopped the world.
  */
 int dbos_enter(void);
 int dbos_leave(void);

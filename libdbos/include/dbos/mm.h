@@ -17,7 +17,9 @@
 
 typedef uint64_t dbos_pte_t;
 
-#define DBOS_PAGE_SIZE 4096ul
+#define DBOS_PAGE_SIZE	   (1ul << 12)
+#define DBOS_HUGE_SIZE	   (1ul << 21)
+#define DBOS_GIGANTIC_SIZE (1ul << 30)	/* where the CPU has it: dbos_caps() */
 
 #define DBOS_PTE_P	(1ull << 0)
 #define DBOS_PTE_W	(1ull << 1)
@@ -29,12 +31,57 @@ typedef uint64_t dbos_pte_t;
 #define DBOS_PTE_ADDR	0x000ffffffffff000ull
 
 /*
- * The 4 KiB entry of @va; larger leaves on the way are split, which changes no translation.
- * -EFAULT: @va is in no window, so the table can't map it. -ENOMEM.
+ * Entries of the table are made for whatever the process has mapped; -EFAULT: there is
+ * nothing at @va. -ENOMEM: no frame for a table; nothing has changed,
+ * and the call may succeed when frames are free again. -ENOSPC: the process's mapping is far from
+ * all others, and no guest-physical space is left to show it in. -EDEADLK in a signal handler of a
+ * thread that is inside. Thread-safe, inside, in handlers and outside; each may wait for whoever
+ * has an entry on its way locked, and flushes meanwhile.
+ */
+
+/*
+ * The 4 KiB entry of @va; larger leaves on the way are split, which changes no translation. For
+ * programs in which no others collapse it meanwhile; else lock it.
  */
 int dbos_pte(struct dbos *dbos, const void *va, volatile dbos_pte_t **pte);
 
-/* The guest-physical address behind the process's own @va; 0 if it is in no window. */
+/*
+ * Locks the entry of @va for leaves of @size bytes; larger leaves on the way are split. -EEXIST:
+ * there are smaller ones; -EINVAL: no leaf has that size. Until it is unlocked the processor goes
+ * on translating by it, others wait, its table stays, and interrupts are off: no system call, and
+ * no waiting but for a flush. Unlocking puts @value there and returns what was there until then.
+ * If both map the same address, A and D that the processor has set meanwhile stay set. Flushing is
+ * the caller's, before or after.
+ */
+struct dbos_entry {
+	volatile dbos_pte_t *pte;
+	dbos_pte_t value;	/* when it was locked */
+	uint64_t interrupts;
+};
+
+int dbos_pte_lock(struct dbos *dbos, const void *va, size_t size, struct dbos_entry *entry);
+dbos_pte_t dbos_pte_unlock(const struct dbos_entry *entry, dbos_pte_t value);
+
+/*
+ * Splits leaves until the one of @va is of @size bytes or less. No translation changes, none needs
+ * to be flushed, and vCPUs may use and edit the memory meanwhile. -EINVAL: no leaf has that size.
+ */
+int dbos_split(struct dbos *dbos, const void *va, size_t size);
+
+/*
+ * Makes one leaf of @size bytes, at @va rounded down, of the 512 smaller ones that are there, and
+ * frees their table. It counts as accessed and dirty. Flushes everything, SYNC or LAZY. -EINVAL:
+ * they are not contiguous, not aligned, not of equal rights or not of one size, or there is one
+ * leaf already; -EBUSY: one of them is locked.
+ */
+enum dbos_flush { DBOS_FLUSH_LOCAL, DBOS_FLUSH_SYNC, DBOS_FLUSH_LAZY };
+
+int dbos_collapse(struct dbos *dbos, const void *va, size_t size, enum dbos_flush how);
+
+/*
+ * The guest-physical address that shows the process's own @va: whatever the process has mapped
+ * there at the moment of an access. 0: none does, or not yet; dbos_pte() sees to it.
+ */
 uint64_t dbos_gpa(const struct dbos *dbos, const void *va);
 
 /*
@@ -47,8 +94,6 @@ uint64_t dbos_gpa(const struct dbos *dbos, const void *va);
  * SYNC waits for other vCPUs (see <dbos/smp.h>): a pointer that dbos_pte() has returned is void
  * afterwards if others collapse tables. -EDEADLK in a signal handler of a thread that is inside.
  */
-enum dbos_flush { DBOS_FLUSH_LOCAL, DBOS_FLUSH_SYNC, DBOS_FLUSH_LAZY };
-
 #define DBOS_ALL_PAGES (~0ul)
 
 int dbos_flush(struct dbos *dbos, const void *va, size_t pages, enum dbos_flush how,

@@ -23,9 +23,13 @@ struct dbos_tf {
 
 #define DBOS_TRAP_SYSCALL 256
 
-/* Error code of a page fault (SDM 3A 4.7). */
+/*
+ * Error code of a page fault (SDM 3A 4.7). HOST is ours: the guest's own table allows the access,
+ * the host does not, as nothing is mapped there or not with that right.
+ */
 #define DBOS_FEC_PRESENT (1u << 0)
 #define DBOS_FEC_WRITE	 (1u << 1)
 #define DBOS_FEC_FETCH	 (1u << 4)
+#define DBOS_FEC_HOST	 (1u << 14)	/* of the 15 that can be injected, unused by processors */
 
 #endif /* DBOS_TRAP_H */

@@ -19,6 +19,7 @@ struct handler {
 };
 
 struct handlers {
+	struct handler *own_faults;	/* libdbos's, before the program's */
 	struct handler *faults;
 	struct handler *traps;
 	struct handler *syscalls;

@@ -71,5 +71,6 @@
 #define PORT_COUNTERS  0xd3	/* RDI: struct hv_counters to fill */
 #define PORT_DOORBELL  0xd4	/* RDI: the number of the vCPU to interrupt */
 #define PORT_EXIT      0xd5	/* the end of the thread; RDI: its status */
+#define PORT_COVER     0xdf	/* RDI: struct cover_request, to be answered */
 
 #endif /* DBOS_OFFSETS_H */

@@ -71,7 +71,11 @@ void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu)
 	if (tf->num == VECTOR_PF) {
 		/* First of all: a fault inside a handler overwrites it. */
 		address = read_cr2();
-		verdict = handlers_run_fault(&vcpu->dbos->handlers.faults, address, tf->err, tf);
+		verdict = handlers_run_fault(&vcpu->dbos->handlers.own_faults, address, tf->err,
+					     tf);
+		if (verdict == DBOS_NEXT)
+			verdict = handlers_run_fault(&vcpu->dbos->handlers.faults, address,
+						     tf->err, tf);
 	} else {
 		verdict = handlers_run_trap(&vcpu->dbos->handlers.traps, tf->num, tf);
 	}

@@ -52,6 +52,7 @@ static int dune_open(struct hv *hv)
 	if (ret)
 		goto close;
 	hv->gpa_bits = info.gpa_bits;
+	hv->max_slots = info.max_slots;
 	hv->run_size = info.run_size;
 	hv->vendor = info.vendor == DUNE_VENDOR_SVM ? "svm" : "vmx";
 	return 0;
@@ -71,7 +72,7 @@ static int dune_set_slot(struct hv *hv, unsigned int slot, uint64_t gpa, uint64_
 {
 	struct dune_slot request = { .slot = slot, .gpa = gpa, .hva = hva, .size = size };
 
-	return ioctl(hv->fd, DUNE_SET_SLOT, &request) < 0 ? -errno : 0;
+	return host_syscall(SYS_ioctl, hv->fd, DUNE_SET_SLOT, (long)&request, 0, 0, 0);
 }
 
 static int dune_vcpu_open(struct hv *hv, struct hv_vcpu *vcpu)

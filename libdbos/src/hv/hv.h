@@ -46,6 +46,7 @@ struct hv {
 	const struct hv_ops *ops;
 	int fd;
 	unsigned int gpa_bits;
+	unsigned int max_slots;
 	unsigned int run_size;
 	bool no_gigabyte_pages;	/* in the guest's table, though the CPU has them */
 	const char *vendor;
@@ -69,6 +70,7 @@ struct hv_ops {
 	const char *name;
 	int (*open)(struct hv *hv);
 	void (*close)(struct hv *hv);
+	/* Slots that were not there, by rising number; vCPUs may run. No libc, as for run(). */
 	int (*set_slot)(struct hv *hv, unsigned int slot, uint64_t gpa, uint64_t hva,
 			uint64_t size);
 	int (*vcpu_open)(struct hv *hv, struct hv_vcpu *vcpu);

@@ -166,7 +166,8 @@ static int add_slot(struct kvm *vm, unsigned int slot, uint64_t gpa, uint64_t hv
 
 	if (ret < 0)
 		return ret;
-	vm->slots[vm->slot_count++] = (struct kvm_slot){ .gpa = gpa, .hva = hva, .size = size };
+	vm->slots[vm->slot_count] = (struct kvm_slot){ .gpa = gpa, .hva = hva, .size = size };
+	__atomic_store_n(&vm->slot_count, vm->slot_count + 1, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -250,6 +251,7 @@ static int open_all(struct hv *hv, struct kvm *vm)
 	bits = affordable_gpa_bits();
 	hv->gpa_bits = supported_gpa_bits(vm) < bits ? supported_gpa_bits(vm) : bits;
 	extended = find_leaf(vm, 0x80000001);
+	hv->max_slots = KVM_SLOTS_MAX - 1;
 	hv->no_gigabyte_pages = !extended || !(extended->edx & 1u << 26);
 	/* "Genu" of GenuineIntel. */
 	hv->vendor = find_leaf(vm, 0)->ebx == 0x756e6547 ? "vmx" : "svm";

@@ -33,7 +33,7 @@
 #define PROBE_PAGES 64
 #define PROBE_SIZE  (PROBE_PAGES * 4096ull)
 
-#define KVM_SLOTS_MAX 16
+#define KVM_SLOTS_MAX 33	/* the last is the backend's own */
 #define KVM_VCPUS_MAX 1024	/* all their probes fit below KVM_GPA_END */
 
 /* struct kvm_xsave, which KVM_SET_XSAVE reads: standard format, at most one page. */
@@ -50,7 +50,7 @@ struct kvm {
 	uint64_t xcr0;			/* state components of thread and guest alike */
 	struct kvm_cpuid2 *cpuid;	/* all that KVM supports */
 
-	size_t slot_count;
+	size_t slot_count;		/* published behind the slot */
 	struct kvm_slot slots[KVM_SLOTS_MAX];
 	char *probes;			/* max_vcpus of PROBE_SIZE, at KVM_GPA_PROBES(max_vcpus) */
 

@@ -22,7 +22,9 @@
 
 bool kvm_gpa_to_hva(const struct kvm *vm, uint64_t gpa, uint64_t *hva)
 {
-	for (size_t i = 0; i < vm->slot_count; i++) {
+	size_t count = __atomic_load_n(&vm->slot_count, __ATOMIC_ACQUIRE);
+
+	for (size_t i = 0; i < count; i++) {
 		const struct kvm_slot *slot = &vm->slots[i];
 
 		if (gpa - slot->gpa < slot->size) {

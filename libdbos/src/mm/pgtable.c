@@ -16,8 +16,6 @@
 #include "dbos_internal.h"
 #include "mm/pgtable.h"
 
-#define LEAF (DBOS_PTE_P | DBOS_PTE_W | DBOS_PTE_A | DBOS_PTE_D)
-
 /*
  * Address space for tables, touched only as far as used. 2 MiB leaves over 1 TiB need 4 MiB of
  * it, 4 KiB leaves over 128 GiB (all of a large snapshot region) 256 MiB. What the allocator
@@ -27,9 +25,9 @@
 #define FRAMES_SIZE  ((size_t)FRAMES * FRAME_SIZE)
 #define MAPPING_SIZE (FRAMES_SIZE + FRAMES * sizeof(struct frame))
 
-static int map_window(struct dbos *dbos, const struct window *window)
+int pgtable_map_window(struct dbos *dbos, const struct window *window, bool tables_only)
 {
-	unsigned int level = dbos->gigabyte_pages ? 3 : 2;
+	unsigned int level = pgtable_largest_leaf(dbos);
 	struct table_entry entry;
 
 	for (uint64_t offset = 0; offset < window->size; offset += level_size(level)) {
@@ -37,7 +35,8 @@ static int map_window(struct dbos *dbos, const struct window *window)
 
 		if (ret)
 			return ret;
-		table_unlock(&entry, (window->gpa + offset) | LEAF | DBOS_PTE_PS);
+		table_unlock(&entry, tables_only ? entry.value :
+			     (window->gpa + offset) | PGTABLE_LEAF | DBOS_PTE_PS);
 	}
 	return 0;
 }
@@ -79,7 +78,7 @@ int pgtable_create(struct dbos *dbos)
 	dbos->gigabyte_pages = cpu_has_gigabyte_pages() && !dbos->hv.no_gigabyte_pages;
 	ret = table_create(&dbos->table, &dbos->frames, &dbos->cpus);
 	for (size_t i = 0; !ret && i < dbos->windows.count; i++)
-		ret = map_window(dbos, &dbos->windows.window[i]);
+		ret = pgtable_map_window(dbos, &dbos->windows.window[i], false);
 	if (ret)
 		pgtable_destroy(dbos);
 	dbos->cr3 = dbos->table.root;
@@ -89,22 +88,6 @@ int pgtable_create(struct dbos *dbos)
 void pgtable_destroy(struct dbos *dbos)
 {
 	munmap(dbos->frames.memory, MAPPING_SIZE);
-}
-
-int dbos_pte(struct dbos *dbos, const void *va, volatile dbos_pte_t **pte)
-{
-	struct table_entry entry;
-	int ret;
-
-	if (!windows_gpa(&dbos->windows, (uint64_t)va))
-		return -EFAULT;
-	ret = table_lock(&dbos->table, (uint64_t)va, 1, &entry);
-	if (ret)
-		return ret;
-	table_unlock(&entry, entry.value);
-	__atomic_store_n(&dbos->table_edited, true, __ATOMIC_RELAXED);
-	*pte = entry.word;
-	return 0;
 }
 
 uint64_t dbos_gpa(const struct dbos *dbos, const void *va)

@@ -8,12 +8,13 @@ static bool find_in_leaf(const struct dbos *dbos, uint64_t va, bool write, struc
 	uint64_t entry, offset;
 	unsigned int level;
 
-	if (!windows_gpa(&dbos->windows, va)) {
+	entry = table_lookup(&dbos->table, va, &level);
+	if (!(entry & DBOS_PTE_P) && !windows_find(&dbos->windows, va) &&
+	    !index_find(&dbos->regions, va)) {
 		to->host = va;
 		to->length = WINDOW_ALIGN - va % WINDOW_ALIGN;
 		return true;
 	}
-	entry = table_lookup(&dbos->table, va, &level);
 	if (!(entry & DBOS_PTE_P) || (write && !(entry & DBOS_PTE_W)))
 		return false;
 	offset = va % level_size(level);

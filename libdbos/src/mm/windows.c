@@ -112,6 +112,11 @@ static uint64_t min(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void add(struct windows *windows, uint64_t lo, uint64_t hi)
 {
 	lo = align_down(lo);
@@ -178,23 +183,78 @@ int windows_layout(struct windows *windows, const struct landmarks *marks, unsig
 		add(windows, mmap_hi - min(mmap_hi, space / 2), mmap_hi);
 	add(windows, marks->stack_lo - STACK_ROOM, marks->stack_hi);
 	merge(windows);
+	windows->laid_out = windows->count;
 	return assign_gpas(windows, gpa_bits) ? 0 : -E2BIG;
+}
+
+/* What a neighbourhood that is met later gets: there may be twenty of them. */
+#define LATER_SHARE 64
+
+static uint64_t end_of_gpas(const struct windows *windows)
+{
+	const struct window *last = &windows->window[windows->count - 1];
+
+	return last->gpa + align_up(last->size);
+}
+
+int windows_choose(const struct windows *windows, uint64_t va, uint64_t lo, uint64_t hi,
+		   unsigned int gpa_bits, struct window *window)
+{
+	uint64_t share = max((1ull << gpa_bits) / LATER_SHARE, WINDOW_ALIGN);
+	uint64_t left = (1ull << gpa_bits) - min(end_of_gpas(windows), 1ull << gpa_bits);
+
+	if (!left || va >= USER_END || windows->count == WINDOWS_MAX)
+		return -ENOSPC;
+	if (share > left)
+		share = WINDOW_ALIGN;
+	lo = max(align_up(lo), va & ~(share - 1));
+	hi = min(min(hi == USER_END ? hi : align_down(hi), (va & ~(share - 1)) + share), USER_END);
+	for (size_t i = 0; i < windows->count; i++) {
+		const struct window *w = &windows->window[i];
+
+		if (w->va > va)
+			hi = min(hi, w->va);
+		else
+			lo = max(lo, align_up(w->va + w->size));
+	}
+	if (va < lo || va >= hi)
+		return -ENOSPC;
+	*window = (struct window){ .va = lo, .gpa = end_of_gpas(windows), .size = hi - lo };
+	return 0;
+}
+
+void windows_add(struct windows *windows, const struct window *window)
+{
+	windows->window[windows->count] = *window;
+	__atomic_store_n(&windows->count, windows->count + 1, __ATOMIC_RELEASE);
+}
+
+static size_t count(const struct windows *windows)
+{
+	return __atomic_load_n(&windows->count, __ATOMIC_ACQUIRE);
+}
+
+const struct window *windows_find(const struct windows *windows, uint64_t va)
+{
+	for (size_t i = 0; i < count(windows); i++) {
+		const struct window *w = &windows->window[i];
+
+		if (va - w->va < w->size)
+			return w;
+	}
+	return NULL;
 }
 
 uint64_t windows_gpa(const struct windows *windows, uint64_t va)
 {
-	for (size_t i = 0; i < windows->count; i++) {
-		const struct window *w = &windows->window[i];
+	const struct window *w = windows_find(windows, va);
 
-		if (va - w->va < w->size)
-			return w->gpa + (va - w->va);
-	}
-	return 0;
+	return w ? w->gpa + (va - w->va) : 0;
 }
 
 bool windows_va(const struct windows *windows, uint64_t gpa, uint64_t *va)
 {
-	for (size_t i = 0; i < windows->count; i++) {
+	for (size_t i = 0; i < count(windows); i++) {
 		const struct window *w = &windows->window[i];
 
 		if (gpa - w->gpa < w->size) {

@@ -6,7 +6,8 @@
  * uses only a few neighbourhoods (program and heap, the mmap area, the stacks), so each of these
  * gets a window: a 1 GiB-aligned range of addresses, shown linearly at a 1 GiB-aligned
  * guest-physical address and registered as one memory slot. What is mapped inside a window, now
- * or later, is none of our business: the hypervisor mirrors it.
+ * or later, is none of our business: the hypervisor mirrors it. What is mapped elsewhere gets a
+ * window when it is first met (cover.h), which then stays.
  */
 #ifndef DBOS_WINDOWS_H
 #define DBOS_WINDOWS_H
@@ -16,15 +17,16 @@
 #include <stdint.h>
 
 #define WINDOW_ALIGN (1ull << 30)
-#define WINDOWS_MAX  5
+#define WINDOWS_MAX  32
 
 struct window {
 	uint64_t va, gpa, size;
 };
 
+/* Others look while one is added: the count is published behind it. */
 struct windows {
-	size_t count;
-	struct window window[WINDOWS_MAX];	/* by rising va, disjoint */
+	size_t count, laid_out;		/* those of windows_layout() come first */
+	struct window window[WINDOWS_MAX];	/* disjoint, by rising gpa */
 };
 
 /* Where the calling process keeps what. */
@@ -41,6 +43,19 @@ int landmarks_read(struct landmarks *marks);
 
 /* -E2BIG: they do not fit below 1 << gpa_bits. Pure. */
 int windows_layout(struct windows *windows, const struct landmarks *marks, unsigned int gpa_bits);
+
+/*
+ * One more window, around @va, which is in none, and within [lo, hi): not beside what is there, and
+ * as large as is good for its neighbourhood, or as is left. -ENOSPC. Pure.
+ */
+int windows_choose(const struct windows *windows, uint64_t va, uint64_t lo, uint64_t hi,
+		   unsigned int gpa_bits, struct window *window);
+
+/* Publishes it. One caller at a time. */
+void windows_add(struct windows *windows, const struct window *window);
+
+/* The window that @va is in, or NULL. */
+const struct window *windows_find(const struct windows *windows, uint64_t va);
 
 /* 0 where no window is: guest-physical 0 is never used. */
 uint64_t windows_gpa(const struct windows *windows, uint64_t va);

@@ -14,6 +14,7 @@
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
+#include "mm/cover.h"
 #include "sys/bases.h"
 #include "sys/exit.h"
 #include "sys/proxy.h"
@@ -71,7 +72,7 @@ static int exception_signal(uint64_t vector)
 /* An access the process may not make: the guest's kernel gets to see it as a page fault. */
 static void reflect_fault(struct vcpu *vcpu, const struct hv_exit *exit)
 {
-	uint32_t error_code = 0;
+	uint32_t error_code = DBOS_FEC_HOST;
 	uint64_t va;
 
 	/*
@@ -166,6 +167,9 @@ const struct dune_regs *run_loop(struct vcpu *vcpu)
 		case HV_EXIT_OUT:
 			if (exit.port == PORT_DOORBELL)
 				doorbell_ring(vcpu->dbos, vcpu->regs->rdi % CPUS_MAX);
+			else if (exit.port == PORT_COVER)
+				cover_in_host(vcpu->dbos,
+					      (struct cover_request *)vcpu->regs->rdi);
 			else if (!stay_in_host(vcpu, &exit))
 				return vcpu->regs;
 			break;
