@@ -29,6 +29,7 @@ struct dbos {
 	uint64_t cr3;			/* its guest-physical address */
 	uint64_t growth;		/* a lock: a window is being added (mm/cover.c) */
 	struct index regions;
+	pthread_mutex_t region_lock;	/* their writers */
 	bool table_edited;		/* the program may have changed an entry of it */
 
 	struct handlers handlers;

@@ -31,8 +31,8 @@ typedef uint64_t dbos_pte_t;
 #define DBOS_PTE_ADDR	0x000ffffffffff000ull
 
 /*
- * Entries of the table are made for whatever the process has mapped; -EFAULT: there is
- * nothing at @va. -ENOMEM: no frame for a table; nothing has changed,
+ * Entries of the table are made for whatever the process has mapped, and for regions
+ * (<dbos/region.h>), -EFAULT: @va is neither. -ENOMEM: no frame for a table; nothing has changed,
  * and the call may succeed when frames are free again. -ENOSPC: the process's mapping is far from
  * all others, and no guest-physical space is left to show it in. -EDEADLK in a signal handler of a
  * thread that is inside. Thread-safe, inside, in handlers and outside; each may wait for whoever
@@ -80,7 +80,7 @@ int dbos_collapse(struct dbos *dbos, const void *va, size_t size, enum dbos_flus
 
 /*
  * The guest-physical address that shows the process's own @va: whatever the process has mapped
- * there at the moment of an access. 0: none does, or not yet; dbos_pte() sees to it.
+ * there at the moment of an access. 0: none does, or not yet; dbos_pte() and regions see to it.
  */
 uint64_t dbos_gpa(const struct dbos *dbos, const void *va);
 
