@@ -123,7 +123,6 @@ static void refused(void)
 	char area[32] __attribute__((aligned(32))) = "";
 
 	check(syscall(SYS_clone3, &args, sizeof(args)) == -1 && errno == ENOSYS, "clone3");
-	check(syscall(SYS_rt_sigreturn) == -1 && errno == ENOSYS, "rt_sigreturn");
 	check(syscall(SYS_rseq, area, 32, 0, 0x53053053) == -1 && errno == ENOSYS, "rseq");
 	/* What libc had registered outside goes on to be kept by the kernel. */
 	check(sched_getcpu() >= 0, "sched_getcpu");

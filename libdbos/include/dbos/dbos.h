@@ -13,8 +13,9 @@
  * they always see. A thread that is created inside begins outside, and may enter. The child of
  * fork(), vfork() or posix_spawn() is an ordinary process: outside, and after fork() free to call
  * dbos_init() for a virtual machine of its own. clone3() is -ENOSYS: libc falls back to clone().
- * Signal handlers run outside, at CPL 3, whatever they interrupt; one must not leave by longjmp.
- * On KVM signal 64 (SIGRTMAX) is libdbos's own, and never blocked inside.
+ * Signal handlers of a thread that is inside run inside, with the frames, masks and stacks that
+ * they have outside; never in the middle of one of the handlers below. What else a signal does, the
+ * host does. On KVM signal 64 (SIGRTMAX) is libdbos's own: a handler for it is never called.
  *
  * Reachable inside is whatever the process has mapped: the neighbourhoods of the program, its heap,
  * the stacks, the mmap area and low addresses from the beginning, others (fixed addresses far from
@@ -109,8 +110,8 @@ typedef enum dbos_verdict (*dbos_trap_fn)(void *arg, struct dbos_tf *tf);
 /*
  * Page faults with lo <= va < hi: of the guest's own page table, and of addresses where the
  * process has nothing mapped or not with that right. An access through a remapped page whose
- * frame lost its host memory is reported at the frame's own address. A fault nobody handles ends
- * the process by SIGSEGV.
+ * frame lost its host memory is reported at the frame's own address. A fault nobody handles is the
+ * signal that Linux would send; if that ends the process, the registers are on descriptor 2.
  */
 int dbos_on_fault(struct dbos *dbos, uintptr_t lo, uintptr_t hi, dbos_fault_fn fn, void *arg);
 

@@ -55,6 +55,9 @@
 /* This far before the RIP behind a handler's OUT begins what makes its call again. */
 #define SYSCALL_AGAIN 3
 
+/* Result of a call that a signal has interrupted before it did anything: to be begun again. */
+#define SIGNAL_RESTART 513
+
 /* A child that shares our memory finds where it begins below this much of its stack. */
 #define CHILD_RED_ZONE 128
 
@@ -67,10 +70,11 @@
 /* OUT to one of these is how the guest calls the process's run loop. */
 #define PORT_SYSCALL   0xd0	/* registers as at SYSCALL; from a handler RBX: struct dbos_tf */
 #define PORT_LEAVE     0xd1
-#define PORT_UNHANDLED 0xd2	/* RDI: trap number; RSI: address */
+#define PORT_UNHANDLED 0xd2	/* RDI: struct dbos_tf; RSI: a signal may come of it */
 #define PORT_COUNTERS  0xd3	/* RDI: struct hv_counters to fill */
 #define PORT_DOORBELL  0xd4	/* RDI: the number of the vCPU to interrupt */
 #define PORT_EXIT      0xd5	/* the end of the thread; RDI: its status */
+#define PORT_SIGNAL_MASK 0xd6	/* RDI: the program's new mask */
 #define PORT_COVER     0xdf	/* RDI: struct cover_request, to be answered */
 
 #endif /* DBOS_OFFSETS_H */

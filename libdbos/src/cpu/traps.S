@@ -106,6 +106,7 @@ dispatch:
 	xsave64	(%rsp)
 	mov	%rbp, %rdi
 	mov	%rbx, %rsi
+	mov	%rsp, %rdx
 	call	dbos_trap_dispatch
 	or	$-1, %eax
 	or	$-1, %edx
@@ -115,6 +116,7 @@ dispatch:
 	fxsave64 (%rsp)
 	mov	%rbp, %rdi
 	mov	%rbx, %rsi
+	mov	%rsp, %rdx
 	call	dbos_trap_dispatch
 	fxrstor64 (%rsp)
 4:	mov	%rbp, %rsp
@@ -149,6 +151,8 @@ return_in_user_space:
 	.balign	64
 	.globl	dbos_syscall_entry
 	.globl	dbos_syscall_return
+	.globl	dbos_syscall_flags_back
+	.globl	dbos_syscall_jump
 dbos_syscall_entry:
 	swapgs
 	cmpl	$1, %gs:VCPU_HOOK_STATE
@@ -159,9 +163,15 @@ dbos_syscall_return:
 	lea	-128(%rsp), %rsp
 	push	%r11
 	popf
+dbos_syscall_flags_back:
 	lea	128(%rsp), %rsp
+dbos_syscall_jump:
 	jmp	*%rcx
 
+/* Registers are as at SYSCALL: the call becomes a trap after all. */
+	.globl	dbos_syscall_trap
+dbos_syscall_trap:
+	swapgs
 hooked:
 	mov	%rsp, %gs:VCPU_SCRATCH_RSP
 	cmp	%gs:VCPU_TRAP_STACK_LO, %rsp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What happens to a trap once its registers are safe: the registered handlers, or the signal. */
 #include <stddef.h>
+#include <sys/syscall.h>
 
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
@@ -18,7 +19,7 @@ _Static_assert(offsetof(struct dbos_tf, rflags) == TF_RFLAGS, "offsets.h");
 _Static_assert(offsetof(struct dbos_tf, rsp) == TF_RSP, "offsets.h");
 _Static_assert(DBOS_TRAP_SYSCALL == DBOS_TRAP_SYSCALL_NR, "offsets.h");
 
-void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu);
+void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu, void *vectors);
 
 void traps_fill_idt(struct idt_gate idt[256])
 {
@@ -41,10 +42,12 @@ static uintptr_t read_cr2(void)
 
 /*
  * The count in hook_state sends what the handlers call themselves straight to the host. Only this
- * vCPU counts; bit 0 may be set by any thread, hence the atomics.
+ * vCPU counts; bit 0 may be set by any thread, hence the atomics. A call that a signal has
+ * interrupted is begun again as the program has made it, whatever handlers made of it.
  */
 static void dispatch_syscall(struct dbos_tf *tf, struct vcpu *vcpu)
 {
+	const struct dbos_tf made = *tf;
 	enum dbos_verdict verdict;
 
 	__atomic_fetch_add(&vcpu->hook_state, 2, __ATOMIC_RELAXED);
@@ -52,20 +55,28 @@ static void dispatch_syscall(struct dbos_tf *tf, struct vcpu *vcpu)
 	if (verdict == DBOS_NEXT)
 		tf->rax = dbos_syscall_host(tf);
 	__atomic_fetch_sub(&vcpu->hook_state, 2, __ATOMIC_RELAXED);
+	if (tf->rax == (uint64_t)-SIGNAL_RESTART) {
+		*tf = made;
+		tf->rip -= SYSCALL_LENGTH;
+	}
 }
 
-/* Called by traps.S on the trap stack, interrupts off, vector registers saved. */
-void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu)
+/* Called by traps.S on the trap stack, interrupts off, vector registers saved at @vectors. */
+void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu, void *vectors)
 {
 	uintptr_t address = tf->rip;
 	enum dbos_verdict verdict;
 
 	if (tf->num == DBOS_TRAP_SYSCALL) {
-		dispatch_syscall(tf, vcpu);
+		if (tf->rax == SYS_rt_sigreturn)
+			signal_return(tf, vcpu, vectors);
+		else
+			dispatch_syscall(tf, vcpu);
 		return;
 	}
 	if (tf->num == HV_DOORBELL_VECTOR) {
 		cpu_interrupt(&vcpu->dbos->cpus);
+		signal_deliver(tf, vcpu, vectors);
 		return;
 	}
 	if (tf->num == VECTOR_PF) {
@@ -80,7 +91,7 @@ void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu)
 		verdict = handlers_run_trap(&vcpu->dbos->handlers.traps, tf->num, tf);
 	}
 	if (verdict == DBOS_NEXT)
-		vcpu_hypercall(PORT_UNHANDLED, tf->num, address);
+		signal_trap(tf, vcpu, vectors, address);
 }
 
 /* The host's SYSCALL convention, one OUT further down. A thread that this makes begins in @tf. */

@@ -18,6 +18,7 @@
 
 #include <dbos/dbos.h>
 
+#include "cpu/signals.h"
 #include "hv/hv.h"
 
 #define TRAP_STACK_SIZE (64 * 1024)
@@ -66,6 +67,7 @@ struct vcpu {
 	uint64_t counter_calls;		/* exits made only to ask for the number of exits */
 	struct dune_regs fork_regs;	/* of the child, until it is outside */
 	uint64_t gdt[6];
+	struct signals signals;
 	struct dbos_tss tss;
 };
 
@@ -87,6 +89,9 @@ static inline int vcpu_vectors_out(struct vcpu *vcpu)
 extern char dbos_trap_stubs[];		/* 256, DBOS_TRAP_STUB_SIZE bytes apart */
 extern char dbos_syscall_entry[];
 extern char dbos_syscall_return[];	/* behind its OUT: the caller's RIP is in RCX */
+extern char dbos_syscall_flags_back[];	/* the last two instructions, with interrupts on */
+extern char dbos_syscall_jump[];
+extern char dbos_syscall_trap[];	/* registers as at SYSCALL: the way through handlers */
 extern char dbos_flush_at_entry[];	/* flushes, then goes on at vcpu->resume */
 /* @loop runs in user space on the host stack; it returns the registers to go on with there. */
 void dbos_vcpu_enter(struct vcpu *vcpu, const struct dune_regs *(*loop)(struct vcpu *vcpu));

@@ -4,12 +4,17 @@
 	.text
 
 /*
- * long dbos_clone(const struct dune_regs *regs, uint64_t flags, uint64_t stack)
+ * long dbos_clone(const struct dune_regs *regs, uint64_t flags, uint64_t stack,
+ *		   const uint64_t *due)
  *
  * SYS_clone, with every other register as in @regs, for the child keeps them all. It goes on where
- * the three words below its stack's red zone say: RSI, RDI, RIP, from the lowest one up.
+ * the three words below its stack's red zone say: RSI, RDI, RIP, from the lowest one up. @due is
+ * looked at as in interruptible.h.
  */
 	.globl	dbos_clone
+	.globl	dbos_clone_look
+	.globl	dbos_clone_end
+	.globl	dbos_clone_interrupted
 	.type	dbos_clone, @function
 dbos_clone:
 	push	%rbx
@@ -32,16 +37,23 @@ dbos_clone:
 	mov	REGS_R14(%r11), %r14
 	mov	REGS_R15(%r11), %r15
 	mov	$56, %eax			/* clone */
+dbos_clone_look:
+	cmpq	$0, (%rcx)
+	jne	dbos_clone_interrupted
 	syscall
+dbos_clone_end:
 	test	%rax, %rax
 	jz	1f
-	pop	%r15
+2:	pop	%r15
 	pop	%r14
 	pop	%r13
 	pop	%r12
 	pop	%rbp
 	pop	%rbx
 	ret
+dbos_clone_interrupted:
+	mov	$-SIGNAL_RESTART, %rax
+	jmp	2b
 1:	mov	-(CHILD_RED_ZONE + 8)(%rsp), %rcx
 	mov	-(CHILD_RED_ZONE + 16)(%rsp), %rdi
 	mov	-(CHILD_RED_ZONE + 24)(%rsp), %rsi

@@ -17,10 +17,12 @@
 #include "hv/host_syscall.h"
 #include "sys/bases.h"
 #include "sys/child.h"
+#include "sys/interruptible.h"
 #include "sys/proxy.h"
+#include "sys/signals.h"
 
 /* child.S */
-long dbos_clone(const struct dune_regs *regs, uint64_t flags, uint64_t stack);
+long dbos_clone(const struct dune_regs *regs, uint64_t flags, uint64_t stack, const uint64_t *due);
 
 /* What the child has of the guest beside the general registers: it begins as the thread is. */
 static long registers_out(struct vcpu *vcpu)
@@ -33,6 +35,7 @@ static long registers_out(struct vcpu *vcpu)
 static bool fork_call(struct vcpu *vcpu)
 {
 	struct dune_regs *regs = vcpu->regs;
+	const uint64_t arguments[] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, 0 };
 	long ret;
 
 	/*
@@ -46,9 +49,9 @@ static bool fork_call(struct vcpu *vcpu)
 		vcpu->fork_regs.rip = regs->rcx;
 	ret = registers_out(vcpu);
 	if (!ret)
-		ret = host_syscall(regs->rax, regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8,
-				   0);
+		ret = call_interruptible(vcpu, regs->rax, arguments);
 	if (ret == 0) {
+		signals_forked();
 		vcpu->regs = &vcpu->fork_regs;
 		return false;
 	}
@@ -78,8 +81,9 @@ static struct dune_regs caller_registers(const struct dune_regs *regs)
 static long clone_sharing(struct vcpu *vcpu, uint64_t flags, uint64_t stack)
 {
 	struct dune_regs caller = caller_registers(vcpu->regs);
+	struct signals *signals = &vcpu->signals;
 	long ret = registers_out(vcpu);
-	uint64_t *start;
+	uint64_t never = 0, *due, *start;
 
 	if (ret)
 		return ret;
@@ -89,7 +93,11 @@ static long clone_sharing(struct vcpu *vcpu, uint64_t flags, uint64_t stack)
 	start[-1] = caller.rip;
 	start[-2] = caller.rdi;
 	start[-3] = caller.rsi;
-	return dbos_clone(&caller, flags, stack);
+	signals->interruptible = call_is_interruptible(vcpu);
+	due = signals->interruptible ? &signals->pending : &never;
+	ret = dbos_clone(&caller, flags, stack, due);
+	signals->interruptible = false;
+	return ret;
 }
 
 bool child_call(struct vcpu *vcpu)

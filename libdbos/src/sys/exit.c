@@ -10,6 +10,7 @@
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
 #include "sys/exit.h"
+#include "sys/signals.h"
 
 void exit_settle(struct vcpu *vcpu)
 {
@@ -47,6 +48,7 @@ _Noreturn void exit_finish(struct vcpu *vcpu, long status)
 
 	/* A signal would find no stack between the last two system calls. */
 	host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, 0, sizeof(all), 0, 0);
+	signals_exit(vcpu);
 	vcpu_unlink(vcpu);
 	vcpu->hv.hv->ops->vcpu_close(&vcpu->hv);
 	dbos_exit_thread(vcpu, VCPU_MAPPING_SIZE, status);

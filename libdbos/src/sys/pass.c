@@ -7,6 +7,7 @@
 #include "hv/host_syscall.h"
 #include "mm/reach.h"
 #include "sys/guest_memory.h"
+#include "sys/interruptible.h"
 #include "sys/nested.h"
 
 #define BOUNCE_SIZE 32768
@@ -31,6 +32,7 @@ struct bounced {
 };
 
 struct pass {
+	struct vcpu *vcpu;
 	struct guest_memory memory;
 	const struct syscall_info *call;
 	uint64_t number, given[SYSCALL_ARGUMENTS], arguments[SYSCALL_ARGUMENTS];
@@ -212,9 +214,7 @@ static long use_pointer(struct pass *pass, unsigned int i)
 
 static long make(const struct pass *pass)
 {
-	const uint64_t *a = pass->arguments;
-
-	return host_syscall(pass->number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return call_interruptible(pass->vcpu, pass->number, pass->arguments);
 }
 
 static long give_back(struct pass *pass, long ret)
@@ -255,6 +255,7 @@ long pass_call(struct vcpu *vcpu, const struct syscall_info *call, struct pass_f
 {
 	const struct dune_regs *regs = vcpu->regs;
 	struct pass pass = {
+		.vcpu = vcpu,
 		.memory = { vcpu->dbos, fault },
 		.call = call,
 		.number = regs->rax,

@@ -20,6 +20,7 @@
 #include "sys/exit.h"
 #include "sys/pass.h"
 #include "sys/proxy.h"
+#include "sys/signals.h"
 
 #define VECTOR_PF 14
 
@@ -92,14 +93,43 @@ static long arch_prctl_call(struct vcpu *vcpu)
 	return vcpu->hv.hv->ops->set_state(&vcpu->hv, &state);
 }
 
-/* Programs block all signals; the one that interrupts a vCPU must get through. */
-static void sigprocmask_call(struct vcpu *vcpu, const struct syscall_info *call)
+/* Calls about signals: theirs is memory of the guest's, which is walked for it. */
+static void signal_call(struct vcpu *vcpu, long (*call)(struct vcpu *, struct pass_fault *))
 {
-	pass_on(vcpu, call);
-	doorbell_unblock(vcpu);
+	struct cpus *cpus = &vcpu->dbos->cpus;
+	struct pass_fault fault = { 0 };
+	long ret;
+
+	cpu_walks(cpus, &cpus->cpu[vcpu->number]);
+	ret = call(vcpu, &fault);
+	cpu_outside(cpus, &cpus->cpu[vcpu->number]);
+	if (fault.happened)
+		fault_at_call(vcpu, &fault);
+	else
+		vcpu->regs->rax = ret;
 }
 
-bool proxy_syscall(struct vcpu *vcpu)
+/* In the guest, on the trap stack: the frame is the program's memory, as it sees it. */
+static void sigreturn_call(struct dune_regs *regs)
+{
+	if (is_passed_on(regs))
+		regs->rax = -ENOSYS;
+	else
+		regs->rip = (uint64_t)dbos_syscall_trap;
+}
+
+/* The call is to be made once more, when the handler of the signal has returned. */
+static void begin_again(struct dune_regs *regs, uint64_t number)
+{
+	/* What a handler has passed on goes back there: see dispatch_syscall() in traps.c. */
+	if (is_passed_on(regs))
+		return;
+	regs->rax = number;
+	regs->rip = regs->rcx - SYSCALL_LENGTH;
+	regs->rflags = regs->r11;
+}
+
+static bool make_call(struct vcpu *vcpu)
 {
 	struct dune_regs *regs = vcpu->regs;
 	const struct syscall_info *call = syscall_find(regs->rax);
@@ -119,8 +149,17 @@ bool proxy_syscall(struct vcpu *vcpu)
 	case SYS_arch_prctl:
 		regs->rax = arch_prctl_call(vcpu);
 		return true;
+	case SYS_rt_sigaction:
+		signal_call(vcpu, signal_action_call);
+		return true;
 	case SYS_rt_sigprocmask:
-		sigprocmask_call(vcpu, call);
+		signal_call(vcpu, signal_mask_call);
+		return true;
+	case SYS_sigaltstack:
+		signal_call(vcpu, signal_stack_call);
+		return true;
+	case SYS_rt_sigreturn:
+		sigreturn_call(regs);
 		return true;
 	case SYS_close:
 	case SYS_close_range:
@@ -132,15 +171,24 @@ bool proxy_syscall(struct vcpu *vcpu)
 		exit_begin(vcpu);
 		return true;
 	/*
-	 * Refused. clone3 takes its flags from memory: whoever uses it falls back to clone. There
-	 * is no frame of a signal inside, where no handler runs. A critical section of rseq would
-	 * not be begun anew, for the kernel sees the thread in the run loop, never in it.
+	 * Refused. clone3 takes its flags from memory: whoever uses it falls back to clone. A
+	 * critical section of rseq would not be begun anew, for the kernel sees the thread in the
+	 * run loop, never in it.
 	 */
 	case SYS_clone3:
-	case SYS_rt_sigreturn:
 	case SYS_rseq:
 	default:
 		regs->rax = -ENOSYS;
 		return true;
 	}
+}
+
+bool proxy_syscall(struct vcpu *vcpu)
+{
+	uint64_t number = vcpu->regs->rax;
+	bool run_on = make_call(vcpu);
+
+	if (run_on && vcpu->regs->rax == (uint64_t)-SIGNAL_RESTART)
+		begin_again(vcpu->regs, number);
+	return run_on;
 }

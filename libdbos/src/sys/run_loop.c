@@ -3,8 +3,8 @@
  * The run loop: runs the guest and does in user space what it stopped for.
  *
  * It runs between two stretches of guest code in the same thread, whose vector registers are the
- * guest's: hence no libc in here, and the compiler flag -mgeneral-regs-only. Signal handlers run
- * on this stack too; the kernel saves the vector registers for them.
+ * guest's: hence no libc in here, and the compiler flag -mgeneral-regs-only. Signals are taken on
+ * this stack and handled in the guest (signals.h).
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,57 +16,41 @@
 #include "hv/host_syscall.h"
 #include "mm/cover.h"
 #include "sys/bases.h"
+#include "sys/end.h"
 #include "sys/exit.h"
 #include "sys/proxy.h"
 #include "sys/run_loop.h"
+#include "sys/signals.h"
 
 #define VECTOR_PF 14
 
-struct kernel_sigaction {
-	uint64_t handler, flags, restorer, mask;
-};
-
-/*
- * Ends the process the way the kernel ends one for a fault it can't deliver: the signal with its
- * default action, which also writes the core file.
- */
-static _Noreturn void die_by_signal(int signo, int code, uint64_t address)
+/* The guest can't go on, and nothing in it can be told so. @error as the reporter has it. */
+static _Noreturn void end_guest(const struct vcpu *vcpu, const char *what, uint64_t error,
+				int signo, int code, uint64_t address)
 {
-	struct kernel_sigaction action = { 0 };
-	uint64_t unblock = 1ull << (signo - 1);
-	siginfo_t info = { 0 };
-	long pid, tid;
+	const struct dune_regs *regs = vcpu->regs;
+	const struct dbos_tf tf = {
+		.rax = regs->rax, .rbx = regs->rbx, .rcx = regs->rcx, .rdx = regs->rdx,
+		.rsi = regs->rsi, .rdi = regs->rdi, .rbp = regs->rbp, .rsp = regs->rsp,
+		.r8 = regs->r8, .r9 = regs->r9, .r10 = regs->r10, .r11 = regs->r11,
+		.r12 = regs->r12, .r13 = regs->r13, .r14 = regs->r14, .r15 = regs->r15,
+		.rip = regs->rip, .rflags = regs->rflags, .err = error,
+	};
 
-	info.si_signo = signo;
-	info.si_code = code;
-	info.si_addr = (void *)address;
-	pid = host_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
-	tid = host_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
-	host_syscall(SYS_rt_sigaction, signo, (long)&action, 0, sizeof(unblock), 0, 0);
-	host_syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&unblock, 0, sizeof(unblock), 0, 0);
-	host_syscall(SYS_rt_tgsigqueueinfo, pid, tid, signo, (long)&info, 0, 0);
-	for (;;)
-		host_syscall(SYS_exit_group, 128 + signo, 0, 0, 0, 0, 0);
+	end_report(what, &tf, address);
+	end_by_signal(signo, code, address);
 }
 
-/* The signal Linux sends for an exception, by vector (SDM 3A 6.15). */
-static int exception_signal(uint64_t vector)
+/* The hypervisor has failed, with -errno. */
+static _Noreturn void end_refused(const struct vcpu *vcpu, long ret)
 {
-	switch (vector) {
-	case 0:		/* #DE */
-	case 16:	/* #MF */
-	case 19:	/* #XM */
-		return SIGFPE;
-	case 1:		/* #DB */
-	case 3:		/* #BP */
-		return SIGTRAP;
-	case 6:		/* #UD */
-		return SIGILL;
-	case 17:	/* #AC */
-		return SIGBUS;
-	default:
-		return SIGSEGV;
-	}
+	end_guest(vcpu, "the hypervisor refuses", -ret, SIGBUS, SI_KERNEL, vcpu->regs->rip);
+}
+
+static _Noreturn void end_dead(const struct vcpu *vcpu, const struct hv_exit *exit)
+{
+	end_guest(vcpu, "the hypervisor can't run the guest's state", exit->code, SIGSEGV,
+		  SI_KERNEL, vcpu->regs->rip);
 }
 
 /* An access the process may not make: the guest's kernel gets to see it as a page fault. */
@@ -80,10 +64,10 @@ static void reflect_fault(struct vcpu *vcpu, const struct hv_exit *exit)
 	 * handler may be behind that very entry, so the process ends, as on a bus error.
 	 */
 	if (!windows_va(&vcpu->dbos->windows, exit->gpa, &va))
-		die_by_signal(SIGBUS, BUS_ADRERR, exit->gpa);
+		end_guest(vcpu, "a page-table entry is wrong", 0, SIGBUS, BUS_ADRERR, exit->gpa);
 	/* The trap stack itself has overflown: there is nowhere left to report to. */
 	if (va - (uint64_t)vcpu < VCPU_MAPPING_SIZE)
-		die_by_signal(SIGSEGV, SEGV_ACCERR, va);
+		end_guest(vcpu, "the trap stack has overflown", 0, SIGSEGV, SEGV_ACCERR, va);
 	if (exit->fault_flags & DUNE_FAULT_WRITE)
 		error_code |= DBOS_FEC_WRITE;
 	if (exit->fault_flags & DUNE_FAULT_EXEC)
@@ -109,7 +93,11 @@ static bool hypercall(struct vcpu *vcpu, uint16_t port)
 	case PORT_EXIT:
 		exit_finish(vcpu, regs->rdi);
 	case PORT_UNHANDLED:
-		die_by_signal(exception_signal(regs->rdi), SI_KERNEL, regs->rsi);
+		signal_fault(vcpu, (const struct dbos_tf *)regs->rdi, regs->rsi);
+		return true;
+	case PORT_SIGNAL_MASK:
+		signal_mask_becomes(vcpu, regs->rdi);
+		return true;
 	default:
 		/* No such device: the bus swallows it. */
 		return true;
@@ -138,28 +126,35 @@ static bool stay_in_host(struct vcpu *vcpu, const struct hv_exit *exit)
 	return run_on;
 }
 
+static const struct dune_regs *leave(struct vcpu *vcpu)
+{
+	signals_leave(vcpu);
+	return vcpu->regs;
+}
+
 /*
  * All other exits happen to the guest, anywhere: with a page-table entry locked too, when it must
  * not be stopped with the world. It stays inside, as if it had been preempted, and others wait
- * until it runs again. That goes for a signal as well, whose handler runs before we know of it.
+ * until it runs again. That goes for a signal as well, of which there is but a note then.
  */
 const struct dune_regs *run_loop(struct vcpu *vcpu)
 {
 	const struct hv_ops *ops = vcpu->hv.hv->ops;
 	struct cpus *cpus = &vcpu->dbos->cpus;
 	struct hv_exit exit;
+	long ret;
 
-	doorbell_unblock(vcpu);
-	if (ops->vectors_in && ops->vectors_in(&vcpu->hv) < 0)
-		die_by_signal(SIGBUS, SI_KERNEL, vcpu->regs->rip);
+	signals_enter(vcpu);
+	ret = ops->vectors_in ? ops->vectors_in(&vcpu->hv) : 0;
+	if (ret < 0)
+		end_refused(vcpu, ret);
 	cpu_inside(cpus, &cpus->cpu[vcpu->number]);
 	for (;;) {
-		long ret = ops->run(&vcpu->hv, &exit);
-
+		ret = ops->run(&vcpu->hv, &exit);
 		if (ret == -EINTR)
 			continue;
 		if (ret < 0)
-			die_by_signal(SIGBUS, SI_KERNEL, vcpu->regs->rip);
+			end_refused(vcpu, ret);
 
 		switch (exit.reason) {
 		case HV_EXIT_AGAIN:
@@ -171,7 +166,7 @@ const struct dune_regs *run_loop(struct vcpu *vcpu)
 				cover_in_host(vcpu->dbos,
 					      (struct cover_request *)vcpu->regs->rdi);
 			else if (!stay_in_host(vcpu, &exit))
-				return vcpu->regs;
+				return leave(vcpu);
 			break;
 		case HV_EXIT_FAULT:
 			reflect_fault(vcpu, &exit);
@@ -180,7 +175,7 @@ const struct dune_regs *run_loop(struct vcpu *vcpu)
 			stay_in_host(vcpu, &exit);
 			break;
 		case HV_EXIT_DEAD:
-			die_by_signal(SIGSEGV, SI_KERNEL, vcpu->regs->rip);
+			end_dead(vcpu, &exit);
 		}
 	}
 }
