@@ -273,7 +273,7 @@ int dbos_on_fault(struct dbos *dbos, uintptr_t lo, uintptr_t hi, dbos_fault_fn f
 {
 	struct handler handler = { .first = lo, .last = hi - 1, .fault = fn, .arg = arg };
 
-	if (!dbos || lo >= hi)
+	if (!dbos || !fn || lo >= hi)
 		return -EINVAL;
 	return handlers_add(&dbos->handlers.faults, &handler);
 }
@@ -282,7 +282,7 @@ int dbos_on_intr(struct dbos *dbos, int vector, dbos_trap_fn fn, void *arg)
 {
 	struct handler handler = { .first = vector, .last = vector, .trap = fn, .arg = arg };
 
-	if (!dbos || vector < 0 || vector >= HV_DOORBELL_VECTOR)
+	if (!dbos || !fn || vector < 0 || vector >= HV_DOORBELL_VECTOR)
 		return -EINVAL;
 	return handlers_add(&dbos->handlers.traps, &handler);
 }

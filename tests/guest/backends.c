@@ -3,26 +3,14 @@
  * backends: says what dbos_init() has chosen and what it has refused, then enters and leaves many
  * times: nothing may be left of it.
  */
-#include <dirent.h>
 #include <unistd.h>
 
 #include <dbos/dbos.h>
 
 #include "check.h"
+#include "entries.h"
 
 #define ROUNDS 300
-
-static int count_files(const char *path)
-{
-	DIR *directory = opendir(path);
-	int count = 0;
-
-	check(directory, "no %s", path);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
 
 static void say(const struct dbos_caps *caps)
 {
@@ -49,12 +37,12 @@ int main(void)
 	fflush(stdout);
 	check_ok(ret);
 	enter_and_leave();
-	files = count_files("/proc/self/fd");
-	mappings = count_files("/proc/self/map_files");
+	files = count_entries("/proc/self/fd");
+	mappings = count_entries("/proc/self/map_files");
 	for (int i = 0; i < ROUNDS; i++)
 		enter_and_leave();
-	check(count_files("/proc/self/fd") == files, "descriptors are left");
-	check(count_files("/proc/self/map_files") == mappings, "mappings are left");
+	check(count_entries("/proc/self/fd") == files, "descriptors are left");
+	check(count_entries("/proc/self/map_files") == mappings, "mappings are left");
 	printf("backends: ok\n");
 	return 0;
 }

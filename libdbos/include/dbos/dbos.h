@@ -42,8 +42,8 @@ struct dbos;
  * -EINVAL: no backend of that name; -ENOENT: no /dev/dune (load the module) and no /dev/kvm, or not
  * the one asked for; -EACCES: it is not yours to open; -EPROTO: another interface version; -EBUSY:
  * another hypervisor has the CPU; -EOPNOTSUPP: KVM lacks what we need; -E2BIG: the CPU's physical
- * addresses are too narrow for this process's layout. dbos_caps() tells more. Without side effects
- * on failure. A second call is 0.
+ * addresses are too narrow for this process's layout; -ENOMEM; -EMFILE. dbos_caps() tells more.
+ * Without side effects on failure. A second call is 0.
  */
 int dbos_init(void);
 

@@ -49,7 +49,7 @@
 /* Bytes between two entries of dbos_trap_stubs. */
 #define DBOS_TRAP_STUB_SIZE 16
 
-/* The IST stack is one page, and the vCPU's address stands at its bottom. */
+/* An IST stack is one page, and the vCPU's address stands at its bottom. */
 #define IST_STACK_SIZE 4096
 
 /* This far before the RIP behind a handler's OUT begins what makes its call again. */
@@ -75,6 +75,7 @@
 #define PORT_DOORBELL  0xd4	/* RDI: the number of the vCPU to interrupt */
 #define PORT_EXIT      0xd5	/* the end of the thread; RDI: its status */
 #define PORT_SIGNAL_MASK 0xd6	/* RDI: the program's new mask */
+#define PORT_NO_STACK  0xd7	/* for a trap; RDI: struct dbos_tf; RSI: its address */
 #define PORT_COVER     0xdf	/* RDI: struct cover_request, to be answered */
 
 #endif /* DBOS_OFFSETS_H */

@@ -64,7 +64,9 @@ dbos_trap_stubs:
 /*
  * On the IST stack, interrupts off. Moves the frame to the trap stack: to its top, or, when the
  * interrupted code was itself a handler, below that code's red zone. The trap stack is mapped by
- * the guest's own table from the start, so the copy can't trap.
+ * the guest's own table from the start, so the copy traps only if the program has spoiled that
+ * table. Such a trap would do the same again, for ever, and has put its frame over the first: of
+ * which only RIP and RSP are known then, by R14 and R15.
  */
 trap_common:
 	PUSH_REGISTERS
@@ -73,7 +75,12 @@ trap_common:
 	mov	%rsp, %rbx
 	and	$-IST_STACK_SIZE, %rbx
 	mov	(%rbx), %rbx			/* struct vcpu */
-	mov	TF_RSP(%rsi), %rdi
+	lea	copy_frame(%rip), %rax
+	cmp	%rax, TF_RIP(%rsi)
+	je	no_trap_stack
+	mov	TF_RIP(%rsi), %r14
+	mov	TF_RSP(%rsi), %r15
+	mov	%r15, %rdi
 	cmp	VCPU_TRAP_STACK_LO(%rbx), %rdi
 	jb	1f
 	cmp	VCPU_TRAP_STACK_HI(%rbx), %rdi
@@ -85,6 +92,7 @@ trap_common:
 	and	$-16, %rdi
 	mov	%rdi, %rax
 	mov	$(TF_SIZE / 8), %ecx
+copy_frame:
 	rep movsq
 	mov	%rax, %rsp
 
@@ -126,6 +134,15 @@ dispatch:
 	POP_REGISTERS
 	add	$16, %rsp			/* num, err */
 	iretq
+
+/* Ends the process. */
+no_trap_stack:
+	mov	%r14, TF_RIP(%rsi)
+	mov	%r15, TF_RSP(%rsi)
+	mov	%rsi, %rdi
+	mov	%cr2, %rsi
+	out	%eax, $PORT_NO_STACK
+	ud2
 
 /*
  * The child of a fork that a handler made: it is outside, where the frame's selectors mean

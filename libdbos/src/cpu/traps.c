@@ -9,8 +9,10 @@
 
 #define VECTOR_PF 14
 
-/* Interrupt gate, present, DPL 0, 64-bit, through IST 1 (SDM 3A 6.14.1). */
-#define GATE_ATTRIBUTES (0x8e00ull << 32 | 1ull << 32)
+#define VECTOR_DF 8
+
+/* Interrupt gate, present, DPL 0, 64-bit, through IST @ist (SDM 3A 6.14.1). */
+#define GATE_ATTRIBUTES(ist) (0x8e00ull << 32 | (ist) << 32)
 
 _Static_assert(sizeof(struct dbos_tf) == TF_SIZE, "offsets.h");
 _Static_assert(offsetof(struct dbos_tf, num) == TF_NUM, "offsets.h");
@@ -26,7 +28,8 @@ void traps_fill_idt(struct idt_gate idt[256])
 	for (int i = 0; i < 256; i++) {
 		uint64_t entry = (uint64_t)(dbos_trap_stubs + i * DBOS_TRAP_STUB_SIZE);
 
-		idt[i].low = (entry & 0xffff) | (uint64_t)SELECTOR_CODE << 16 | GATE_ATTRIBUTES |
+		idt[i].low = (entry & 0xffff) | (uint64_t)SELECTOR_CODE << 16 |
+			     GATE_ATTRIBUTES(i == VECTOR_DF ? 2ull : 1ull) |
 			     (entry & 0xffff0000) << 32;
 		idt[i].high = entry >> 32;
 	}

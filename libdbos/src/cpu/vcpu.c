@@ -19,8 +19,6 @@
 #define GDT_DATA   0x00cf93000000ffffull
 #define GDT_NUMBER 0x0000910000000000ull	/* present, data, read-only, accessed */
 
-#define GUARD_SIZE 4096
-
 #define ASSERT_OFFSET(type, member, offset) \
 	_Static_assert(offsetof(struct type, member) == (offset), "offsets.h")
 ASSERT_OFFSET(vcpu, self, VCPU_SELF);
@@ -59,12 +57,14 @@ static uint32_t xsave_size(uint64_t cr4)
 	return (ebx + 63) & ~63u;
 }
 
-static void fill_segments(struct vcpu *vcpu, uint64_t ist_top)
+static void fill_segments(struct vcpu *vcpu)
 {
 	uint64_t tss = (uint64_t)&vcpu->tss;
 	uint64_t limit = sizeof(vcpu->tss) - 1;
 
-	vcpu->tss = (struct dbos_tss){ .ist = { ist_top }, .iomap_base = sizeof(vcpu->tss) };
+	vcpu->tss = (struct dbos_tss){ .iomap_base = sizeof(vcpu->tss) };
+	for (int i = 0; i < IST_STACKS; i++)
+		vcpu->tss.ist[i] = vcpu->ist_top + i * IST_STACK_SIZE;
 	vcpu->gdt[0] = 0;
 	vcpu->gdt[SELECTOR_CODE / 8] = GDT_CODE64;
 	vcpu->gdt[SELECTOR_DATA / 8] = GDT_DATA;
@@ -122,18 +122,20 @@ static struct vcpu *map_vcpu(void)
 	if (base == MAP_FAILED)
 		return NULL;
 	ist = base + 4096;
-	trap = ist + IST_STACK_SIZE + GUARD_SIZE;
+	trap = ist + IST_STACKS * IST_STACK_SIZE + GUARD_SIZE;
 	if (mprotect(trap - GUARD_SIZE, GUARD_SIZE, PROT_NONE) < 0 ||
 	    mprotect(trap + TRAP_STACK_SIZE, GUARD_SIZE, PROT_NONE) < 0) {
 		munmap(base, VCPU_MAPPING_SIZE);
 		return NULL;
 	}
-	*(struct vcpu **)ist = vcpu;
+	for (int i = 0; i < IST_STACKS; i++)
+		*(struct vcpu **)(ist + i * IST_STACK_SIZE) = vcpu;
 	vcpu->self = vcpu;
 	vcpu->trap_stack_lo = (uint64_t)trap;
 	vcpu->trap_stack_hi = (uint64_t)trap + TRAP_STACK_SIZE;
 	vcpu->host_stack = (uint64_t)base + VCPU_MAPPING_SIZE;
-	fill_segments(vcpu, (uint64_t)ist + IST_STACK_SIZE);
+	vcpu->ist_top = (uint64_t)ist + IST_STACK_SIZE;
+	fill_segments(vcpu);
 	return vcpu;
 }
 

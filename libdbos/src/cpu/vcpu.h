@@ -2,12 +2,13 @@
 /*
  * A virtual CPU: a thread inside the guest. Its memory is one mapping:
  *
- *	[ struct vcpu, GDT, TSS | IST stack | guard | trap stack | guard | host stack ]
+ *	[ struct vcpu, GDT, TSS | IST stacks | guard | trap stack | guard | host stack ]
  *
- * Three stacks besides the program's own. Every vector enters on the IST stack, because a trap at
+ * Stacks besides the program's own. Every vector enters on an IST stack, because a trap at
  * CPL 0 would otherwise be pushed onto the interrupted stack and into its red zone (128 bytes
  * below RSP that leaf functions use without moving it). The entry code copies the frame to the
- * trap stack at once, so that the IST stack is free again for a trap within the handler. The host
+ * trap stack at once, so that the IST stack is free again for a trap within the handler. A double
+ * fault has an IST stack of its own: the first one may be why there was a second fault. The host
  * stack is what the thread runs on in user space, between two stretches of guest code.
  */
 #ifndef DBOS_VCPU_H
@@ -23,6 +24,11 @@
 
 #define TRAP_STACK_SIZE (64 * 1024)
 #define HOST_STACK_SIZE (64 * 1024)
+
+/* More than the largest XSAVE area (11008 bytes, with AMX), which a trap puts below its frame. */
+#define GUARD_SIZE (16 * 1024)
+
+#define IST_STACKS 2	/* of all vectors; of the double fault */
 
 struct dbos_tss {
 	uint32_t reserved0;
@@ -58,6 +64,7 @@ struct vcpu {
 	uint64_t *flush_word;
 	uint64_t flush_value;
 	struct iret_frame resume;
+	uint64_t ist_top;
 
 	struct dbos *dbos;
 	unsigned int number;		/* in dbos->cpus */
@@ -71,7 +78,10 @@ struct vcpu {
 	struct dbos_tss tss;
 };
 
-#define VCPU_MAPPING_SIZE (4 * 4096 + TRAP_STACK_SIZE + HOST_STACK_SIZE)
+#define VCPU_ENTRY_PAGES (1 + IST_STACKS)
+
+#define VCPU_MAPPING_SIZE                                                                  \
+	(VCPU_ENTRY_PAGES * 4096 + GUARD_SIZE + TRAP_STACK_SIZE + GUARD_SIZE + HOST_STACK_SIZE)
 
 int vcpu_create(struct dbos *dbos, struct vcpu **out);
 void vcpu_destroy(struct vcpu *vcpu);
@@ -98,7 +108,7 @@ void dbos_vcpu_enter(struct vcpu *vcpu, const struct dune_regs *(*loop)(struct v
 void dbos_resume_native(const struct dune_regs *regs) __attribute__((noreturn));
 void dbos_exit_thread(void *mapping, size_t length, long status) __attribute__((noreturn));
 
-/* traps.c: every gate an interrupt gate onto IST 1 */
+/* traps.c: every gate an interrupt gate, onto IST 1 or, for the double fault, 2 */
 struct idt_gate {
 	uint64_t low, high;
 };

@@ -135,6 +135,10 @@ static int dune_run(struct hv_vcpu *vcpu, struct hv_exit *exit)
 		exit->gpa = run->fault.gpa;
 		exit->fault_flags = run->fault.flags;
 		return 0;
+	case DUNE_EXIT_SHUTDOWN:
+		exit->reason = HV_EXIT_SHUTDOWN;
+		exit->registers_lost = false;
+		return 0;
 	default:
 		exit->reason = HV_EXIT_DEAD;
 		exit->code = run->hw.code;

@@ -22,7 +22,9 @@ enum hv_exit_reason {
 	HV_EXIT_OUT,		/* OUT imm8, EAX to .port; regs->rip is behind it */
 	HV_EXIT_FAULT,		/* no memory at .gpa for that access */
 	HV_EXIT_HLT,
-	HV_EXIT_DEAD,		/* triple fault or a state the CPU refuses: can't go on */
+	/* It can't go on. */
+	HV_EXIT_SHUTDOWN,	/* triple fault */
+	HV_EXIT_DEAD,		/* a state that the CPU refuses, or an exit nobody knows */
 };
 
 /*
@@ -40,6 +42,7 @@ struct hv_exit {
 	uint32_t fault_flags;	/* DUNE_FAULT_* */
 	uint64_t gpa;
 	uint64_t code;		/* of HV_EXIT_DEAD: the hardware's */
+	bool registers_lost;	/* of HV_EXIT_SHUTDOWN: they are not the guest's any more */
 };
 
 struct hv {

@@ -72,6 +72,7 @@ struct kvm_vcpu {
 	struct kvm *vm;
 	struct kvm_run *run;
 	int fd;
+	bool ready;
 	/* The run loop may have changed run->s.regs since the last exit. */
 	bool regs_changed;
 	struct kvm_injection injection;

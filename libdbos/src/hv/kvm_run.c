@@ -10,6 +10,8 @@
 /* Exceptions with an error code: 8, 10 to 14, 17. */
 #define HAS_ERROR_CODE (1u << 8 | 0x1fu << 10 | 1u << 17)
 
+#define RESET_RIP 0xfff0
+
 /* OUT imm8, EAX: the guest's calls have no other form (hv.h). */
 #define OUT_LENGTH 2
 
@@ -119,6 +121,11 @@ int kvm_understand(struct kvm_vcpu *vcpu, struct hv_exit *exit)
 			return kvm_probe(vcpu, false, exit);
 		exit->reason = HV_EXIT_DEAD;
 		exit->code = run->internal.suberror;
+		return 0;
+	case KVM_EXIT_SHUTDOWN:
+		/* On SVM, KVM resets the vCPU before it tells. Nothing can be mapped there. */
+		exit->reason = HV_EXIT_SHUTDOWN;
+		exit->registers_lost = run->s.regs.regs.rip == RESET_RIP;
 		return 0;
 	case KVM_EXIT_FAIL_ENTRY:
 		exit->reason = HV_EXIT_DEAD;

@@ -124,9 +124,10 @@ static void free_vcpu(struct kvm_vcpu *vcpu)
 	free(vcpu);
 }
 
-/* @id is in nobody else's hands, whether this works or not. */
-static int create(struct kvm *vm, unsigned int id, struct kvm_vcpu **out)
+/* Under the lock. */
+static int create(struct kvm *vm, struct kvm_vcpu **out)
 {
+	unsigned int id = vm->vcpu_count;
 	struct kvm_vcpu *vcpu = aligned_alloc(_Alignof(struct kvm_vcpu), sizeof(*vcpu));
 	long ret;
 
@@ -137,26 +138,38 @@ static int create(struct kvm *vm, unsigned int id, struct kvm_vcpu **out)
 	vcpu->stats = -1;
 	vcpu->probe = vm->probes + id * PROBE_SIZE;
 	vcpu->probe_gpa = KVM_GPA_PROBES(vm->max_vcpus) + id * PROBE_SIZE;
-	vcpu->fd = ret = kvm_ioctl(vm->vm, KVM_CREATE_VCPU, (void *)(long)id);
-	if (ret < 0)
-		goto free;
+	vcpu->fd = -1;
+	ret = kvm_ioctl(vm->vm, KVM_CREATE_VCPU, (void *)(long)id);
+	if (ret < 0) {
+		free_vcpu(vcpu);
+		return ret;
+	}
 	vcpu->fd = descriptor_claim(ret);
-	ret = map_run(vcpu);
+	vm->vcpu_count++;
+	*out = vcpu;
+	return 0;
+}
+
+/* All that it needs besides. If that fails, whoever takes the vCPU next tries again. */
+static int complete(struct kvm_vcpu *vcpu)
+{
+	long ret = 0;
+
+	if (vcpu->ready)
+		return 0;
+	if (!vcpu->run)
+		ret = map_run(vcpu);
 	if (!ret)
-		ret = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vm->cpuid);
+		ret = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vm->cpuid);
 	if (!ret)
 		ret = share_tsc(vcpu);
 	if (!ret)
 		ret = kvm_stats_open(vcpu);
 	if (ret < 0)
-		goto free;
+		return ret;
 	kvm_probe_init(vcpu);
-	*out = vcpu;
+	vcpu->ready = true;
 	return 0;
-
-free:
-	free_vcpu(vcpu);
-	return ret;
 }
 
 /* One that @thread has used, or else any; NULL if there is none. Under the lock. */
@@ -185,7 +198,6 @@ static void put_idle(struct kvm_vcpu *vcpu)
 static int take_or_create(struct kvm *vm, struct kvm_vcpu **vcpu)
 {
 	long thread = host_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
-	unsigned int id = 0;
 	int ret = 0;
 
 	pthread_mutex_lock(&vm->lock);
@@ -193,10 +205,8 @@ static int take_or_create(struct kvm *vm, struct kvm_vcpu **vcpu)
 	if (!*vcpu && vm->vcpu_count == vm->max_vcpus)
 		ret = -EAGAIN;
 	else if (!*vcpu)
-		id = vm->vcpu_count++;
+		ret = create(vm, vcpu);
 	pthread_mutex_unlock(&vm->lock);
-	if (!*vcpu && !ret)
-		ret = create(vm, id, vcpu);
 	if (!ret)
 		(*vcpu)->thread = thread;
 	return ret;
@@ -209,7 +219,9 @@ int kvm_vcpu_open(struct hv *hv, struct hv_vcpu *out)
 
 	if (ret)
 		return ret;
-	ret = reset(vcpu);
+	ret = complete(vcpu);
+	if (!ret)
+		ret = reset(vcpu);
 	if (ret) {
 		put_idle(vcpu);
 		return ret;

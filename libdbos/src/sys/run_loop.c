@@ -16,6 +16,7 @@
 #include "hv/host_syscall.h"
 #include "mm/cover.h"
 #include "sys/bases.h"
+#include "sys/delivery.h"
 #include "sys/end.h"
 #include "sys/exit.h"
 #include "sys/proxy.h"
@@ -49,14 +50,19 @@ static _Noreturn void end_refused(const struct vcpu *vcpu, long ret)
 
 static _Noreturn void end_dead(const struct vcpu *vcpu, const struct hv_exit *exit)
 {
-	end_guest(vcpu, "the hypervisor can't run the guest's state", exit->code, SIGSEGV,
-		  SI_KERNEL, vcpu->regs->rip);
+	if (exit->reason == HV_EXIT_DEAD)
+		end_guest(vcpu, "the hypervisor can't run the guest's state", exit->code, SIGSEGV,
+			  SI_KERNEL, vcpu->regs->rip);
+	end_guest(vcpu, exit->registers_lost ?
+		  "triple fault, and KVM has lost the registers: these are a reset's" :
+		  "triple fault", 0, SIGSEGV, SI_KERNEL, vcpu->regs->rip);
 }
 
 /* An access the process may not make: the guest's kernel gets to see it as a page fault. */
 static void reflect_fault(struct vcpu *vcpu, const struct hv_exit *exit)
 {
 	uint32_t error_code = DBOS_FEC_HOST;
+	const char *obstacle;
 	uint64_t va;
 
 	/*
@@ -65,9 +71,9 @@ static void reflect_fault(struct vcpu *vcpu, const struct hv_exit *exit)
 	 */
 	if (!windows_va(&vcpu->dbos->windows, exit->gpa, &va))
 		end_guest(vcpu, "a page-table entry is wrong", 0, SIGBUS, BUS_ADRERR, exit->gpa);
-	/* The trap stack itself has overflown: there is nowhere left to report to. */
-	if (va - (uint64_t)vcpu < VCPU_MAPPING_SIZE)
-		end_guest(vcpu, "the trap stack has overflown", 0, SIGSEGV, SEGV_ACCERR, va);
+	obstacle = delivery_obstacle(vcpu, va);
+	if (obstacle)
+		end_guest(vcpu, obstacle, 0, SIGSEGV, SEGV_ACCERR, va);
 	if (exit->fault_flags & DUNE_FAULT_WRITE)
 		error_code |= DBOS_FEC_WRITE;
 	if (exit->fault_flags & DUNE_FAULT_EXEC)
@@ -92,6 +98,11 @@ static bool hypercall(struct vcpu *vcpu, uint16_t port)
 		return true;
 	case PORT_EXIT:
 		exit_finish(vcpu, regs->rdi);
+	case PORT_NO_STACK:
+		end_report("the trap stack is not in the page table (flags, rax, rbx, rcx, rsi, "
+			   "rdi, r14 and r15 are not the program's)",
+			   (const struct dbos_tf *)regs->rdi, regs->rsi);
+		end_by_signal(SIGSEGV, SEGV_MAPERR, regs->rsi);
 	case PORT_UNHANDLED:
 		signal_fault(vcpu, (const struct dbos_tf *)regs->rdi, regs->rsi);
 		return true;
@@ -174,6 +185,7 @@ const struct dune_regs *run_loop(struct vcpu *vcpu)
 		case HV_EXIT_HLT:
 			stay_in_host(vcpu, &exit);
 			break;
+		case HV_EXIT_SHUTDOWN:
 		case HV_EXIT_DEAD:
 			end_dead(vcpu, &exit);
 		}
