@@ -65,6 +65,7 @@ static int create_on(struct dbos *dbos, const struct hv_ops *ops)
 	pthread_mutex_init(&dbos->lock, NULL);
 	pthread_mutex_init(&dbos->region_lock, NULL);
 	cover_init(dbos);
+	timers_init(&dbos->timers);
 	ret = ops->open(&dbos->hv);
 	if (ret)
 		return ret;

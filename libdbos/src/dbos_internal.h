@@ -8,6 +8,7 @@
 #include "cpu/cpus.h"
 #include "cpu/doorbell.h"
 #include "cpu/handlers.h"
+#include "cpu/timer.h"
 #include "cpu/vcpu.h"
 #include "hv/hv.h"
 #include "mm/index.h"
@@ -24,6 +25,7 @@ struct dbos {
 	struct vcpu *vcpus;
 	struct cpus cpus;		/* the same by number */
 	struct doorbell doorbells[CPUS_MAX];
+	struct timers timers;
 	struct frames frames;		/* for page tables */
 	struct table table;		/* the one that all vCPUs share */
 	uint64_t cr3;			/* its guest-physical address */

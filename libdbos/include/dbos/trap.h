@@ -9,6 +9,7 @@
 #ifndef DBOS_TRAP_H
 #define DBOS_TRAP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct dbos_tf {
@@ -24,11 +25,18 @@ struct dbos_tf {
 #define DBOS_TRAP_SYSCALL 256
 
 /*
+ * For a handler: where the vector registers of the interrupted code are saved, in the form of XSAVE
+ * (FXSAVE, where the CPU has no other), *size bytes. What is there is what that code gets back.
+ */
+void *dbos_tf_vectors(const struct dbos_tf *tf, size_t *size);
+
+/*
  * Error code of a page fault (SDM 3A 4.7). HOST is ours: the guest's own table allows the access,
  * the host does not, as nothing is mapped there or not with that right.
  */
 #define DBOS_FEC_PRESENT (1u << 0)
 #define DBOS_FEC_WRITE	 (1u << 1)
+#define DBOS_FEC_USER	 (1u << 2)
 #define DBOS_FEC_FETCH	 (1u << 4)
 #define DBOS_FEC_HOST	 (1u << 14)	/* of the 15 that can be injected, unused by processors */
 

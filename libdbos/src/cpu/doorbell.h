@@ -13,6 +13,7 @@ struct vcpu;
 
 struct doorbell {
 	uint64_t ringers;
+	uint64_t tick;		/* it rings for the timer too */
 	struct vcpu *vcpu;	/* NULL: there is none of that number, and nobody wants an answer */
 };
 

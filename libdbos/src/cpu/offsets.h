@@ -17,6 +17,11 @@
 #define VCPU_FLUSH_WORD	   56
 #define VCPU_FLUSH_VALUE   64
 #define VCPU_RESUME	   72
+#define VCPU_IN_RING3	   112
+#define VCPU_IST_TOP	   120
+#define VCPU_RING3_STACK   128
+#define VCPU_RING3_FRAME   136
+#define VCPU_RING3_CR3	   144
 
 /* struct dune_regs */
 #define REGS_RAX    0
@@ -42,6 +47,7 @@
 #define DBOS_TRAP_SYSCALL_NR 256
 #define TF_NUM	  120
 #define TF_RIP	  136
+#define TF_CS	  144
 #define TF_RFLAGS 152
 #define TF_RSP	  160
 #define TF_SIZE	  176
@@ -66,6 +72,8 @@
 #define SELECTOR_DATA 0x10
 #define SELECTOR_TSS  0x18	/* two entries long */
 #define SELECTOR_NUMBER 0x28	/* never loaded: its limit is the vCPU's number */
+#define SELECTOR_USER_DATA 0x33
+#define SELECTOR_USER_CODE 0x3b
 
 /* OUT to one of these is how the guest calls the process's run loop. */
 #define PORT_SYSCALL   0xd0	/* registers as at SYSCALL; from a handler RBX: struct dbos_tf */

@@ -3,46 +3,12 @@
  * Entries into the guest kernel: 256 vectors and SYSCALL. Both build a struct dbos_tf on the trap
  * stack and call dbos_trap_dispatch() with every other register of the interrupted code safe.
  */
+#include "cpu/frame.h"
 #include "cpu/offsets.h"
 
-/* struct dbos_tf grows down from here. */
-.macro PUSH_REGISTERS
-	push	%rax
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbp
-	push	%rbx
-	push	%r11
-	push	%r10
-	push	%r9
-	push	%r8
-	push	%rcx
-	push	%rdx
-	push	%rsi
-	push	%rdi
-.endm
-
-.macro POP_REGISTERS
-	pop	%rdi
-	pop	%rsi
-	pop	%rdx
-	pop	%rcx
-	pop	%r8
-	pop	%r9
-	pop	%r10
-	pop	%r11
-	pop	%rbx
-	pop	%rbp
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rax
-.endm
-
-	.text
+/* Whole pages: ring 3's page table has them too, as ring 0's (cpu/ring3.S). */
+	.section dbos_entry, "ax", @progbits
+	.balign	4096
 
 /* Exceptions 8, 10-14, 17, 21, 29 and 30 push an error code (SDM 3A 6.13); we add the others'. */
 	.balign	16
@@ -75,6 +41,8 @@ trap_common:
 	mov	%rsp, %rbx
 	and	$-IST_STACK_SIZE, %rbx
 	mov	(%rbx), %rbx			/* struct vcpu */
+	testb	$3, TF_CS(%rsi)
+	jnz	dbos_ring3_trap
 	lea	copy_frame(%rip), %rax
 	cmp	%rax, TF_RIP(%rsi)
 	je	no_trap_stack
@@ -161,7 +129,7 @@ return_in_user_space:
 	ret	$128
 
 /*
- * SYSCALL at CPL 0: RCX is the return address, R11 the flags, interrupts are off (SFMASK). Without
+ * SYSCALL: RCX is the return address, R11 the flags, interrupts are off (SFMASK). Without
  * handlers it is a hypercall and a jump; SYSRET would go to CPL 3. The flags go back through the
  * stack, below the red zone.
  */
@@ -172,6 +140,8 @@ return_in_user_space:
 	.globl	dbos_syscall_jump
 dbos_syscall_entry:
 	swapgs
+	cmpl	$0, %gs:VCPU_IN_RING3
+	jne	dbos_ring3_syscall
 	cmpl	$1, %gs:VCPU_HOOK_STATE
 	je	hooked
 	swapgs
@@ -231,5 +201,7 @@ dbos_flush_at_entry:
 	lea	VCPU_RESUME(%rsp), %rsp
 	swapgs
 	iretq
+
+	.balign	4096
 
 	.section .note.GNU-stack, "", @progbits

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
+#include <dbos/timer.h>
+
 #include "cpu/offsets.h"
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
@@ -17,6 +19,7 @@
 _Static_assert(sizeof(struct dbos_tf) == TF_SIZE, "offsets.h");
 _Static_assert(offsetof(struct dbos_tf, num) == TF_NUM, "offsets.h");
 _Static_assert(offsetof(struct dbos_tf, rip) == TF_RIP, "offsets.h");
+_Static_assert(offsetof(struct dbos_tf, cs) == TF_CS, "offsets.h");
 _Static_assert(offsetof(struct dbos_tf, rflags) == TF_RFLAGS, "offsets.h");
 _Static_assert(offsetof(struct dbos_tf, rsp) == TF_RSP, "offsets.h");
 _Static_assert(DBOS_TRAP_SYSCALL == DBOS_TRAP_SYSCALL_NR, "offsets.h");
@@ -33,6 +36,15 @@ void traps_fill_idt(struct idt_gate idt[256])
 			     (entry & 0xffff0000) << 32;
 		idt[i].high = entry >> 32;
 	}
+}
+
+/* Below the frame, as traps.S puts it there. */
+void *dbos_tf_vectors(const struct dbos_tf *tf, size_t *size)
+{
+	uint32_t xsave_size = dbos_instance()->doorbells[machine_cpu()].vcpu->xsave_size;
+
+	*size = xsave_size ? xsave_size : 512;
+	return (void *)(((uintptr_t)tf - *size) & (xsave_size ? ~63ul : ~0ul));
 }
 
 static uintptr_t read_cr2(void)
@@ -79,6 +91,10 @@ void dbos_trap_dispatch(struct dbos_tf *tf, struct vcpu *vcpu, void *vectors)
 	}
 	if (tf->num == HV_DOORBELL_VECTOR) {
 		cpu_interrupt(&vcpu->dbos->cpus);
+		if (timer_ticked(vcpu)) {
+			tf->num = DBOS_TIMER_VECTOR;
+			handlers_run_trap(&vcpu->dbos->handlers.traps, tf->num, tf);
+		}
 		signal_deliver(tf, vcpu, vectors);
 		return;
 	}

@@ -17,6 +17,8 @@
 
 #define GDT_CODE64 0x00af9b000000ffffull
 #define GDT_DATA   0x00cf93000000ffffull
+#define GDT_USER_CODE64 0x00affb000000ffffull
+#define GDT_USER_DATA	0x00cff3000000ffffull
 #define GDT_NUMBER 0x0000910000000000ull	/* present, data, read-only, accessed */
 
 #define ASSERT_OFFSET(type, member, offset) \
@@ -32,6 +34,11 @@ ASSERT_OFFSET(vcpu, regs, VCPU_REGS);
 ASSERT_OFFSET(vcpu, flush_word, VCPU_FLUSH_WORD);
 ASSERT_OFFSET(vcpu, flush_value, VCPU_FLUSH_VALUE);
 ASSERT_OFFSET(vcpu, resume, VCPU_RESUME);
+ASSERT_OFFSET(vcpu, in_ring3, VCPU_IN_RING3);
+ASSERT_OFFSET(vcpu, ist_top, VCPU_IST_TOP);
+ASSERT_OFFSET(vcpu, ring3_stack, VCPU_RING3_STACK);
+ASSERT_OFFSET(vcpu, ring3_frame, VCPU_RING3_FRAME);
+ASSERT_OFFSET(vcpu, ring3_cr3, VCPU_RING3_CR3);
 ASSERT_OFFSET(dune_regs, rax, REGS_RAX);
 ASSERT_OFFSET(dune_regs, rbx, REGS_RBX);
 ASSERT_OFFSET(dune_regs, rcx, REGS_RCX);
@@ -57,6 +64,7 @@ static uint32_t xsave_size(uint64_t cr4)
 	return (ebx + 63) & ~63u;
 }
 
+/* No permission map of ports: for ring 3, whose IOPL is 0, all are closed. */
 static void fill_segments(struct vcpu *vcpu)
 {
 	uint64_t tss = (uint64_t)&vcpu->tss;
@@ -68,6 +76,8 @@ static void fill_segments(struct vcpu *vcpu)
 	vcpu->gdt[0] = 0;
 	vcpu->gdt[SELECTOR_CODE / 8] = GDT_CODE64;
 	vcpu->gdt[SELECTOR_DATA / 8] = GDT_DATA;
+	vcpu->gdt[SELECTOR_USER_CODE / 8] = GDT_USER_CODE64;
+	vcpu->gdt[SELECTOR_USER_DATA / 8] = GDT_USER_DATA;
 	/* Type 0xb: busy, as a loaded one is (SDM 3A 7.2.3). */
 	vcpu->gdt[SELECTOR_TSS / 8] = limit | (tss & 0xffffff) << 16 | 0x8bull << 40 |
 				      (tss >> 24 & 0xff) << 56;
@@ -192,6 +202,7 @@ void vcpu_unlink(struct vcpu *vcpu)
 	struct dbos *dbos = vcpu->dbos;
 	struct vcpu **link;
 
+	timers_set(dbos, vcpu->number, 0);
 	doorbell_remove(dbos, vcpu->number);
 	cpus_give_back(&dbos->cpus, vcpu->number);
 	pthread_mutex_lock(&dbos->lock);

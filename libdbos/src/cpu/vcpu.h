@@ -64,7 +64,12 @@ struct vcpu {
 	uint64_t *flush_word;
 	uint64_t flush_value;
 	struct iret_frame resume;
+	/* Of ring 3 (cpu/ring3.S): whether it runs, and where ring 0 goes on. */
+	uint64_t in_ring3;
 	uint64_t ist_top;
+	uint64_t ring3_stack;
+	struct dbos_tf *ring3_frame;
+	uint64_t ring3_cr3;
 
 	struct dbos *dbos;
 	unsigned int number;		/* in dbos->cpus */
@@ -73,11 +78,12 @@ struct vcpu {
 	uint64_t syscalls;		/* made by the host for this guest */
 	uint64_t counter_calls;		/* exits made only to ask for the number of exits */
 	struct dune_regs fork_regs;	/* of the child, until it is outside */
-	uint64_t gdt[6];
 	struct signals signals;
+	uint64_t gdt[8];
 	struct dbos_tss tss;
 };
 
+/* Of the mapping, what an entry from ring 3 touches before it has ring 0's page table. */
 #define VCPU_ENTRY_PAGES (1 + IST_STACKS)
 
 #define VCPU_MAPPING_SIZE                                                                  \
