@@ -36,7 +36,7 @@ static void syscall_handler(struct dune_tf *tf)
 	if (tf->rax == SYS_getuid)
 		tf->rax = FAKE_UID;
 	else
-		dune_passthrough_syscall(tf);
+		dune_passthrough_g0_syscall(tf);
 }
 
 int main(void)
@@ -55,7 +55,7 @@ int main(void)
 	page[1] = 'y';
 	check(faults == 1 && page[1] == 'y', "%d page faults", faults);
 
-	dune_register_syscall_handler(syscall_handler);
+	dune_register_g0_syscall_handler(syscall_handler);
 	check(getuid() == FAKE_UID, "getuid() was not answered by our handler");
 	check(getpid() == (pid_t)syscall(SYS_gettid), "getpid() was not passed through");
 	calls = syscalls;
