@@ -32,7 +32,7 @@ from lab.image.tree import inside
 from lab.tool import run_tool
 
 PRODUCTS = (
-    *("*.o", "*.o.d", "*.d", "*.a", "*.so", "*.ko", "*.mod", "*.mod.c", "*.pyc", "*~"),
+    *("*.o", "*.o.d", "*.d", "*.a", "*.so", "*.so.*", "*.ko", "*.mod", "*.mod.c", "*.pyc", "*~"),
     *("Module.symvers", "modules.order", "bin", "build", "__pycache__", ".*"),
 )
 """Names, of files or directories, that are made from sources and so are none."""

@@ -39,6 +39,7 @@ PRODUCTS = (
     "kern/Module.symvers",
     "kern/modules.order",
     "libdbos/libdbos.a",
+    "libdbos/libdbos.so.0",
     "libdbos/build/init.c",
     "tests/guest/bin/hello",
     "README.md",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "mm/windows.h"
@@ -84,7 +85,8 @@ int landmarks_read(struct landmarks *marks)
 
 	if (first != MAP_FAILED && second != MAP_FAILED) {
 		*marks = (struct landmarks){
-			.program = (uint64_t)&landmarks_read,
+			/* Not a function of ours, which may be in a shared library. */
+			.program = getauxval(AT_PHDR),
 			.heap = (uint64_t)sbrk(0),
 			.mmap_grows_up = second > first,
 		};

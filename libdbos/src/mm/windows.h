@@ -31,7 +31,7 @@ struct windows {
 
 /* Where the calling process keeps what. */
 struct landmarks {
-	uint64_t program;		/* any address of the executable */
+	uint64_t program;		/* an address of its first page */
 	uint64_t heap;			/* the program break; it grows up */
 	uint64_t mmap_lo, mmap_hi;	/* the mmap area as far as it is used */
 	bool mmap_grows_up;
