@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "cpu/offsets.h"
+#include "cpu/stat.h"
 #include "dbos_internal.h"
 #include "hv/descriptors.h"
 #include "mm/cover.h"
@@ -81,11 +82,16 @@ static int create_on(struct dbos *dbos, const struct hv_ops *ops)
 	ret = map_idt(dbos);
 	if (ret)
 		goto destroy_pgtable;
-	ret = register_slots(dbos);
+	ret = stat_create(dbos);
 	if (ret)
 		goto unmap_idt;
+	ret = register_slots(dbos);
+	if (ret)
+		goto destroy_stat;
 	return 0;
 
+destroy_stat:
+	stat_destroy(dbos);
 unmap_idt:
 	munmap(dbos->idt, DBOS_IDT_SIZE);
 destroy_pgtable:

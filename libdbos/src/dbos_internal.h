@@ -34,6 +34,7 @@ struct dbos {
 	pthread_mutex_t region_lock;	/* their writers */
 	bool table_edited;		/* the program may have changed an entry of it */
 
+	struct dbos_stat *stat;		/* what others read */
 	struct handlers handlers;
 	struct handler reach;		/* in it, for addresses without a window */
 	struct unknown_calls unknown;

@@ -7,6 +7,7 @@
 #include <asm/prctl.h>
 
 #include "cpu/offsets.h"
+#include "cpu/stat.h"
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
 
@@ -157,6 +158,7 @@ static int join(struct vcpu *vcpu)
 	if (number < 0)
 		return -EAGAIN;
 	vcpu->number = number;
+	stat_begin(vcpu);
 	vcpu->gdt[SELECTOR_NUMBER / 8] = GDT_NUMBER | number;
 	doorbell_install(vcpu->dbos, number, vcpu);
 	return 0;
@@ -202,6 +204,7 @@ void vcpu_unlink(struct vcpu *vcpu)
 	struct dbos *dbos = vcpu->dbos;
 	struct vcpu **link;
 
+	stat_end(vcpu);
 	timers_set(dbos, vcpu->number, 0);
 	doorbell_remove(dbos, vcpu->number);
 	cpus_give_back(&dbos->cpus, vcpu->number);

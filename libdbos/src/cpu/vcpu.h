@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <dbos/dbos.h>
+#include <dbos/stat.h>
 
 #include "cpu/signals.h"
 #include "hv/hv.h"
@@ -78,6 +79,10 @@ struct vcpu {
 	uint64_t syscalls;		/* made by the host for this guest */
 	uint64_t counter_calls;		/* exits made only to ask for the number of exits */
 	struct dune_regs fork_regs;	/* of the child, until it is outside */
+	struct dbos_stat_vcpu *stat;	/* of this number, which others read */
+	struct {
+		uint64_t faults, syscalls;	/* what it had counted for earlier threads */
+	} stat_before;
 	struct signals signals;
 	uint64_t gdt[8];
 	struct dbos_tss tss;

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "cpu/offsets.h"
+#include "cpu/stat.h"
 #include "dbos_internal.h"
 #include "hv/host_syscall.h"
 #include "mm/cover.h"
@@ -167,6 +168,7 @@ const struct dune_regs *run_loop(struct vcpu *vcpu)
 		if (ret < 0)
 			end_refused(vcpu, ret);
 
+		stat_exit(vcpu);
 		switch (exit.reason) {
 		case HV_EXIT_AGAIN:
 			break;
