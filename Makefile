@@ -3,6 +3,7 @@
 #	make run	boot a guest, make a process privileged in it, show what it can do
 #	make test	unit tests, all suites in guests, Bochs; then the matrix of conformance
 #	make zoo	only the machines broken on purpose; a table of the verdicts
+#	make programs	programs of others', privileged and not; programs-some: what CI has of it
 #	make soak	start and stop 300 machines, two at once, and look for what is left
 #	make bochs	what of make test runs under Bochs, VT-x and SVM; bochs-all: all that can
 #	make soak-hv	10,000 VMs made and ended, 64 processes at once; looks for what is left
@@ -23,6 +24,9 @@ BIN := $(VENV)/bin
 CONFORMANCE := lab/suites/test_conformance.py
 BOCHS_SUITES := $(addprefix lab/suites/test_,boot.py bochs.py)
 VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py smp.py) $(CONFORMANCE)
+PROGRAMS := lab/suites/test_programs.py --lab-image debian-12-programs --lab-profile seed \
+	--lab-require svm
+SOME_PROGRAMS := sqlite or openssl or (stress and 10) or mmap or threading or incr
 MEMORY_SUITES := $(addprefix lab/suites/test_,slots.py leaves.py memory.py pressure.py torture.py \
 	threads.py smp.py fork.py kill.py module.py)
 KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py clock.py hello.py module.py threads.py)
@@ -69,7 +73,8 @@ unit: setup
 # Each worker has a machine of its own and gives it tests that follow one another.
 integration: setup
 	$(BIN)/dbos-lab image
-	$(BIN)/pytest lab --ignore lab/suites/test_bochs.py --lab-require svm $(WORKERS)
+	$(BIN)/pytest lab $(addprefix --ignore lab/suites/test_,bochs.py programs.py) \
+		--lab-require svm $(WORKERS)
 
 # Each patch of tests/model/mutants is a bug that a schedule of the model must show.
 check-mutants: setup
@@ -80,6 +85,15 @@ second-guest: setup
 	$(BIN)/dbos-lab image build --image debian-13
 	$(BIN)/pytest $(KERNEL_SUITES) --lab-image debian-13 --lab-profile seed --lab-require svm \
 		$(WORKERS)
+
+programs: programs-image
+	$(BIN)/pytest $(PROGRAMS) $(WORKERS)
+
+programs-some: programs-image
+	$(BIN)/pytest $(PROGRAMS) $(WORKERS) -k "$(SOME_PROGRAMS)"
+
+programs-image: setup
+	$(BIN)/dbos-lab image build --image debian-12-programs
 
 # Machines broken on purpose: every fault must get its verdict.
 zoo: setup
@@ -165,4 +179,4 @@ clean:
 .PHONY: help setup run doctor test unit images integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern
-.PHONY: check-mutants
+.PHONY: check-mutants programs programs-some programs-image

@@ -59,18 +59,23 @@ def _locked_kernel(config: Config, spec: ImageSpec) -> str:
 def labels(images: Mapping[str, Known]) -> dict[str, str]:
     """Name each image by its kernel, with the image's name if two have the same.
 
-    Over all images there are, so that a label does not depend on what a session selects. An image
-    without a lock goes by its own name, for its kernel is another one next week.
+    Over all images there are, so that a label does not depend on what a session selects; one that
+    is only used on request takes no label from one that is always. An image without a lock goes
+    by its own name, for its kernel is another one next week.
     """
-    shared = Counter(_kernel_label(image) for image in images.values())
-    return {name: _label(name, image, shared) for name, image in images.items()}
+    always = Counter(_kernel_label(image) for image in images.values() if not image.on_request)
+    of_all = Counter(_kernel_label(image) for image in images.values())
+    return {
+        name: _label(name, image, of_all if image.on_request else always)
+        for name, image in images.items()
+    }
 
 
-def _label(name: str, image: Known, shared: Counter[str]) -> str:
+def _label(name: str, image: Known, among: Counter[str]) -> str:
     own = _kernel_label(image)
     if not own:
         return name
-    return f"{own}@{name}" if shared[own] > 1 else own
+    return f"{own}@{name}" if among[own] > 1 else own
 
 
 def _kernel_label(image: Known) -> str:

@@ -19,12 +19,14 @@ def test_images_of_this_checkout_before_any_is_built(tmp_path: Path) -> None:
     assert labels(known) == {
         "debian-12": "6.1",
         "debian-12-debug": "6.1-debug",
+        "debian-12-programs": "6.1@debian-12-programs",
         "debian-13": "6.12",
         "debian-sid": "debian-sid",
     }
     assert known["debian-12-debug"].kernel.endswith("-debug")
     assert {name for name, image in known.items() if image.on_request} == {
         "debian-12-debug",
+        "debian-12-programs",
         "debian-sid",
     }
 
