@@ -7,6 +7,7 @@
 #	make soak	start and stop 300 machines, two at once, and look for what is left
 #	make bochs	what of make test runs under Bochs, VT-x and SVM; bochs-all: all that can
 #	make soak-hv	10,000 VMs made and ended, 64 processes at once; looks for what is left
+#	make soak-libdbos	10,000 times in and out, 1,000 threads, 500 children; what is left
 #	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
@@ -109,6 +110,11 @@ soak-hv: setup
 	$(BIN)/pytest lab/suites/test_lifecycle.py --lab-profile seed --lab-require svm \
 		--lab-creations 10000 --lab-processes 64 -s
 
+soak-libdbos: setup
+	$(BIN)/dbos-lab image
+	$(BIN)/pytest lab/suites/test_flat.py --lab-profile seed --lab-require svm \
+		--lab-creations 10000 -s
+
 fuzz: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab/suites/test_fuzz.py --lab-profile seed --lab-require svm \
@@ -179,4 +185,4 @@ clean:
 .PHONY: help setup run doctor test unit images integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern
-.PHONY: check-mutants programs programs-some programs-image
+.PHONY: check-mutants soak-libdbos programs programs-some programs-image

@@ -52,7 +52,7 @@ OPTIONS = (
     Option("steps", "", "of a stress test's plan only these steps, as in `3,17,90`"),
     Option("keep", "failed", "directories of machines to keep: `failed` or `all`"),
     Option("cycles", "6", "how many machines test_cycles.py starts and stops"),
-    Option("creations", "300", "how many VMs test_lifecycle.py makes and ends, one after another"),
+    Option("creations", "300", "how many VMs test_lifecycle.py makes, how often test_flat enters"),
     Option("processes", "16", "how many processes with a VM of their own it starts at once"),
     Option("rounds", "4", "how many rounds of test_fuzz.py, of a quarter of a minute each"),
     Option("timeout-factor", "1", "multiplies every deadline"),
