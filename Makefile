@@ -11,6 +11,7 @@
 #	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
+#	make bench-libdbos	what a privileged process pays and saves; build/bench/libdbos-*.json
 #	make test-debug	the suites of the module on a kernel with KASAN and lockdep, compiled first
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
 #	make check-mutants	put bugs into the memory layer, and see the model find each
@@ -178,6 +179,10 @@ bench-hv: setup
 	@$(BIN)/dbos-lab image
 	@$(BIN)/python -m lab.bench.hv
 
+bench-libdbos: setup
+	@$(BIN)/dbos-lab image
+	@$(BIN)/python -m lab.bench.libdbos
+
 # Gives up what the lab has stored on this machine: images, builds, kept runs.
 clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
@@ -185,4 +190,4 @@ clean:
 .PHONY: help setup run doctor test unit images integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern
-.PHONY: check-mutants soak-libdbos programs programs-some programs-image
+.PHONY: check-mutants bench-libdbos soak-libdbos programs programs-some programs-image

@@ -19,17 +19,16 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.bench.executed import COSTLY, Instruction, Recorder, Symbols, costly, median_round
+from lab.bench.hypervisors import both_loaded, facts, unit_of
 from lab.bench.record import Check, Record, interval
 from lab.cli import main as run_command
 from lab.config import Config
-from lab.deploy import MODULE, load_module
-from lab.engine import SVM_ICOUNT, Vendor
+from lab.engine import SVM_ICOUNT
 from lab.errors import Status, die
 from lab.guest import Guest
 from lab.lab import Booted, Lab
 
 PROGRAM = "/lab/exits"
-PROFILE = "seed"
 """Whose kernel the lab unpacks on the host; that takes a machine with ``-icount`` a minute."""
 OURS, PEER = "dune", "kvm"
 TARGET = 1.0
@@ -162,27 +161,13 @@ def main(repetitions: int, engine: str, image: str, functions: str | None, outpu
     """Measure exits of dune.ko and of KVM in one guest; print tables and write ``hv.json``."""
     console = Console(highlight=False)
     lab = Lab(Config.from_environment(), image_name=image, engine_name=engine)
-    if lab.engine.vendor is not Vendor.SVM:
-        die(
-            f"The engine {lab.engine.name} has no SVM, and kvm_amd is what we compare with.",
-            f"python -m lab.bench.hv --engine {SVM_ICOUNT.name}",
-            status=Status.USAGE,
-        )
-    unit = "instructions" if lab.engine.counts_instructions else "TSC ticks"
-    with lab.booted(lab.profile(PROFILE)) as booted:
-        lab.deploy_to(booted.guest)
-        load_module(booted.guest, MODULE)
-        booted.guest.run("modprobe kvm-amd", check=True)
+    unit = unit_of(lab)
+    with both_loaded(lab, f"python -m lab.bench.hv --engine {SVM_ICOUNT.name}") as booted:
         said = booted.guest.run(f"{PROGRAM} {repetitions}", timeout=SECONDS, check=True).text
         measured = parse_output(said)
         rounds = looks(booted) if lab.engine.counts_instructions else {}
         symbols = Symbols(booted.guest.run("cat /proc/kallsyms", check=True).text)
-        arguments = " ".join(booted.machine.spec.arguments)
-    guest = {
-        "kernel": lab.image.kernel_release,
-        "boot_arguments": arguments,
-        "image_digest": lab.image.digest,
-    }
+        guest = facts(lab, booted)
     details = {"costly": {name: costly(one) for name, one in rounds.items()}}
     checks = checks_of(measured, unit)
     result = Record("hv", lab.engine.name, guest, measured.samples, checks, details)
