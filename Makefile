@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 #	make run	boot a guest, make a process privileged in it, show what it can do
-#	make test	unit tests, all suites in guests, Bochs; then the matrix of conformance
+#	make test	unit tests, suites in guests, VT-x under Bochs; the matrix of conformance
+#	make test-more	what takes longer: fuzz, torture, busy KVM, programs, Debian 13, Bochs SVM
 #	make zoo	only the machines broken on purpose; a table of the verdicts
 #	make programs	programs of others', privileged and not; programs-some: what CI has of it
 #	make soak	start and stop 300 machines, two at once, and look for what is left
-#	make bochs	what of make test runs under Bochs, VT-x and SVM; bochs-all: all that can
+#	make bochs	what runs under Bochs every day, VT-x and SVM; bochs-all: all that can
 #	make soak-hv	10,000 VMs made and ended, 64 processes at once; looks for what is left
 #	make soak-libdbos	10,000 times in and out, 1,000 threads, 500 children; what is left
 #	make fuzz	random ioctls and guest code for half an hour
@@ -26,9 +27,12 @@ BIN := $(VENV)/bin
 CONFORMANCE := lab/suites/test_conformance.py
 BOCHS_SUITES := $(addprefix lab/suites/test_,boot.py bochs.py)
 VMX_SUITES := $(addprefix lab/suites/test_,boot.py hello.py smp.py) $(CONFORMANCE)
+# Suites that have seldom found what the others had not: CI's, not every change's.
 PROGRAMS := lab/suites/test_programs.py --lab-image debian-12-programs --lab-profile seed \
 	--lab-require svm
 SOME_PROGRAMS := sqlite or openssl or (stress and 10) or mmap or threading or incr
+MORE_SUITES := $(addprefix lab/suites/test_,fuzz.py torture.py beside_kvm.py host_events.py \
+	lifecycle.py layouts.py compat.py stress.py)
 MEMORY_SUITES := $(addprefix lab/suites/test_,slots.py leaves.py memory.py pressure.py torture.py \
 	threads.py smp.py fork.py kill.py module.py)
 KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py clock.py hello.py module.py threads.py)
@@ -54,19 +58,24 @@ run: setup
 doctor: setup
 	@$(BIN)/dbos-lab doctor
 
-# The matrix is to be of this run: what an earlier one left goes first. Making images is waiting for
-# a mirror, and unit tests wait for their stand-ins: together they take as long as one of them.
+# The matrix is to be of this run: what an earlier one left goes first. Making an image is waiting
+# for a mirror, and unit tests wait for their stand-ins: together they take as long as one of them.
 test: forget-matrix setup
-	@+$(MAKE) --no-print-directory --output-sync=target -j2 unit images
-	@+$(MAKE) --no-print-directory integration second-guest bochs
+	@+$(MAKE) --no-print-directory --output-sync=target -j2 unit image
+	@+$(MAKE) --no-print-directory integration bochs
+	@$(BIN)/dbos-lab matrix svm-tcg vmx-bochs
+
+# Behind make test, whose matrix it completes.
+test-more: setup
+	$(BIN)/pytest $(MORE_SUITES) --lab-require svm $(WORKERS)
+	@+$(MAKE) --no-print-directory programs-some second-guest bochs-svm
 	@$(BIN)/dbos-lab matrix
 
 forget-matrix:
 	@rm -rf build/conformance
 
-images: setup
+image: setup
 	@$(BIN)/python -m lab.compile debian-12
-	@$(BIN)/python -m lab.compile debian-13
 
 unit: setup
 	$(BIN)/pytest tests/unit $(WORKERS)
@@ -75,7 +84,8 @@ unit: setup
 # Each worker has a machine of its own and gives it tests that follow one another.
 integration: setup
 	$(BIN)/dbos-lab image
-	$(BIN)/pytest lab $(addprefix --ignore lab/suites/test_,bochs.py programs.py) \
+	$(BIN)/pytest lab $(addprefix --ignore ,$(addprefix lab/suites/test_,bochs.py programs.py) \
+		$(MORE_SUITES)) \
 		--lab-require svm $(WORKERS)
 
 # Each patch of tests/model/mutants is a bug that a schedule of the model must show.
@@ -84,6 +94,7 @@ check-mutants: setup
 
 # The next release: what differs there is the kernel, so what the kernel has to do with.
 second-guest: setup
+	@$(BIN)/python -m lab.compile debian-13
 	$(BIN)/dbos-lab image build --image debian-13
 	$(BIN)/pytest $(KERNEL_SUITES) --lab-image debian-13 --lab-profile seed --lab-require svm \
 		$(WORKERS)
@@ -121,9 +132,9 @@ fuzz: setup
 	$(BIN)/pytest lab/suites/test_fuzz.py --lab-profile seed --lab-require svm \
 		--lab-rounds 140 -s
 
-# The emulator with VT-x, and a second opinion on SVM, side by side: each of them is one thread.
+# The emulator with VT-x, and SVM's boots, side by side: each of them is one thread.
 bochs: setup
-	@+$(MAKE) --no-print-directory --output-sync=target -j3 bochs-vmx bochs-svm bochs-svm-boot
+	@+$(MAKE) --no-print-directory --output-sync=target -j2 bochs-vmx bochs-svm-boot
 
 bochs-vmx:
 	$(BIN)/pytest $(VMX_SUITES) --lab-engine vmx-bochs --lab-profile seed --lab-require vmx
@@ -131,7 +142,8 @@ bochs-vmx:
 bochs-svm-boot:
 	$(BIN)/pytest $(BOCHS_SUITES) --lab-engine svm-bochs --lab-profile stock --lab-require svm
 
-bochs-svm:
+# A second opinion on conformance.
+bochs-svm: setup
 	$(BIN)/pytest $(CONFORMANCE) --lab-engine svm-bochs --lab-profile seed --lab-require svm
 
 bochs-all: setup
@@ -187,7 +199,7 @@ bench-libdbos: setup
 clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
 
-.PHONY: help setup run doctor test unit images integration second-guest zoo bochs bochs-vmx
+.PHONY: help setup run doctor test unit image integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern
-.PHONY: check-mutants bench-libdbos soak-libdbos programs programs-some programs-image
+.PHONY: check-mutants test-more bench-libdbos soak-libdbos programs programs-some programs-image
