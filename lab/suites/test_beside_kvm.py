@@ -59,7 +59,7 @@ kill -KILL $spin
 LATE = """
 /lab/spin 1 >/tmp/spin.out & spin=$!
 until grep -q spinning /tmp/spin.out; do kill -0 $spin || exit 1; sleep 0.05; done
-modprobe kvm
+insmod /lab/preempt_notifiers.ko && modprobe kvm || exit 6
 if [ -e /sys/module/kvm/parameters/enable_virt_at_load ]; then
 	modprobe {kvm} 2>/tmp/modprobe.out && exit 2
 	rmmod kvm && modprobe kvm enable_virt_at_load=0

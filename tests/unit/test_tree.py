@@ -52,10 +52,13 @@ def test_every_file_names_its_licence() -> None:
     assert missing == []
 
 
+MODULES = ("kern", "tests/zoo/module", "tests/guest/modules")
+
+
 def test_modules_are_gpl_and_the_library_links_with_anything() -> None:
     for path in code():
         first = path.read_text()[:200]
-        if any(path.is_relative_to(ROOT / module) for module in ("kern", "tests/zoo/module")):
+        if any(path.is_relative_to(ROOT / module) for module in MODULES):
             assert "GPL-2.0" in first, path
         else:
             assert "SPDX-License-Identifier: BSD-2-Clause" in first, path

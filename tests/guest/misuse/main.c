@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* misuse errors|ends|CASE: which cases there are, a process for each. */
-#include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <linux/kvm.h>
 
 #include "misuse.h"
 
@@ -89,18 +86,6 @@ bool on_kvm(void)
 	return name && strcmp(name, "kvm") == 0;
 }
 
-/*
- * At KVM's first machine and at the end of its last the kernel patches its scheduler, and QEMU has
- * once gone on with the code of before: a breakpoint that was no more, on all processors. So there
- * is one machine at all times.
- */
-static void keep_a_machine(void)
-{
-	int device = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-
-	check(device >= 0 && ioctl(device, KVM_CREATE_VM, 0) >= 0, "a machine of KVM's");
-}
-
 static void run(size_t i)
 {
 	int status;
@@ -133,8 +118,6 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	expected = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(expected != MAP_FAILED, "mmap");
-	if (on_kvm())
-		keep_a_machine();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (strcmp(which, cases[i].name) == 0 || (cases[i].ends ? ends : errors))
 			run(i);
