@@ -112,8 +112,10 @@ int dbos_flush_stats(struct dbos *dbos, struct dbos_flush_stats *stats);
  * Frames of the pool from which page tables come, 4 KiB each, by guest-physical address: 0 if there
  * is none. They are as their last user left them. One that was in the page table is retired, with
  * the generation of the flush behind its removal (SYNC or LAZY), and not handed out again before no
- * vCPU can reach it; one that never was may be freed. Allocating may wait like a SYNC flush. From
- * anywhere but signal handlers of threads that are inside, which get 0.
+ * vCPU can reach it; one that never was may be freed. What was a table of the program's own may be
+ * retired once every vCPU that had loaded a CR3 above it has loaded another. Allocating may wait
+ * like a SYNC flush; frames of libdbos's own tables become free only as vCPUs come back from the
+ * host. From anywhere but signal handlers of threads that are inside, which get 0.
  */
 uint64_t dbos_frame_alloc(struct dbos *dbos);
 void dbos_frame_free(struct dbos *dbos, uint64_t gpa);

@@ -23,7 +23,7 @@ static bool copy_table(struct dbos *dbos, const uint64_t *from, uint64_t *to, un
 			to[i] = value;
 			continue;
 		}
-		gpa = dbos_frame_alloc(dbos);
+		gpa = frames_alloc_table(&dbos->frames, level - 1);
 		if (!gpa)
 			return false;
 		memset(frames_memory(&dbos->frames, gpa), 0, FRAME_SIZE);
@@ -61,7 +61,7 @@ static void free_table(struct dbos *dbos, uint64_t gpa, unsigned int level, uint
 		else if (level == 1 && vm_holds_page(va, entries[i]))
 			dune_page_put(dune_pa2page(PTE_ADDR(entries[i])));
 	}
-	dbos_frame_retire(dbos, gpa, generation);
+	frames_retire_table(&dbos->frames, gpa, level, generation);
 }
 
 /* Whoever had it loaded has loaded another since, but other vCPUs may not know of it yet. */

@@ -147,19 +147,31 @@ uint64_t tlb_flush(struct cpus *cpus, uint64_t va, uint64_t pages, enum tlb_wait
 	return generation;
 }
 
-uint64_t tlb_settled(struct cpus *cpus)
+static uint64_t oldest(struct cpus *cpus, bool of_all)
 {
-	uint64_t settled = machine_load(&cpus->tlb.generation);
+	uint64_t oldest = machine_load(&cpus->tlb.generation);
 	uint64_t limit = machine_load(&cpus->limit);
 
 	for (uint64_t i = 0; i < limit; i++) {
+		const struct cpu *cpu = &cpus->cpu[i];
 		uint64_t flushed;
 
-		if (machine_load(&cpus->cpu[i].where) == CPU_OUTSIDE)
+		if (of_all ? !machine_load(&cpu->taken) : machine_load(&cpu->where) == CPU_OUTSIDE)
 			continue;
-		flushed = machine_load(&cpus->cpu[i].flushed);
-		if (flushed < settled)
-			settled = flushed;
+		flushed = machine_load(&cpu->flushed);
+		if (flushed < oldest)
+			oldest = flushed;
 	}
-	return settled;
+	return oldest;
+}
+
+uint64_t tlb_settled(struct cpus *cpus)
+{
+	return oldest(cpus, false);
+}
+
+/* A number that is taken behind our look has a new TLB, which knows nothing that is unlinked. */
+uint64_t tlb_flushed(struct cpus *cpus)
+{
+	return oldest(cpus, true);
 }

@@ -9,7 +9,9 @@
  *
  *   - A flush that nobody needs at once costs one atomic addition (TLB_LAZY).
  *   - What was unlinked in generation g is out of reach, of TLBs, of paging-structure caches and
- *     of walks with interrupts off, once no vCPU is behind g: tlb_settled() >= g.
+ *     of walks with interrupts off, once no vCPU is behind g: tlb_settled() >= g. But for a vCPU
+ *     that was outside and has yet to make its flush on the way in: it reaches nothing by itself,
+ *     but its processor may look ahead through all that it remembers (mm/frames.h).
  *   - With interrupts off, and as long as it waits for nothing, a vCPU can't catch up; so what it
  *     has found in the page table stays what it is, if not where it is linked.
  */
@@ -62,8 +64,14 @@ uint64_t tlb_flush(struct cpus *cpus, uint64_t va, uint64_t pages, enum tlb_wait
 /* Sees to it that no vCPU is behind @generation; what TLB_SYNC does after raising it. */
 void tlb_wait(struct cpus *cpus, uint64_t generation);
 
-/* The newest generation that no vCPU is behind. */
+/* The newest generation that no vCPU is behind; one that is outside is behind none. */
 uint64_t tlb_settled(struct cpus *cpus);
+
+/*
+ * The newest generation that the TLBs of all vCPUs have been flushed for, also of those outside: it
+ * may stand still for as long as one is. A number that is taken anew counts from its first flush.
+ */
+uint64_t tlb_flushed(struct cpus *cpus);
 
 /* The calling vCPU flushes what it is behind with. Only in guest mode. */
 void tlb_catch_up(struct cpus *cpus, struct cpu *cpu);

@@ -108,7 +108,7 @@ int table_collapse(const struct table *table, uint64_t va, unsigned int level,
 	 * whoever changes that one flushes it as one page.
 	 */
 	generation = tlb_flush(table->cpus, base, TLB_ALL_PAGES, wait);
-	frames_retire(table->frames, gpa, generation);
+	frames_retire_table(table->frames, gpa, level - 1, generation);
 restore:
 	machine_irqs_restore(irqs);
 	return ret;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The frame allocator: see frames.h. */
+#include <stdbool.h>
+
 #include "mm/frames.h"
 
 void frames_create(struct frames *frames, struct cpus *cpus, void *memory, uint64_t gpa,
@@ -88,8 +90,64 @@ static void take_batch(struct frames *frames, struct frame_list *list, uint32_t 
 	}
 }
 
+static uint64_t gpa_of(const struct frames *frames, uint32_t number)
+{
+	return frames->gpa + (uint64_t)number * FRAME_SIZE;
+}
+
+/* What is at the head of the list, if it is @settled; the lock is held. */
+static bool take_table(struct frames *frames, struct frame_list *list, uint64_t settled,
+		       uint32_t *number)
+{
+	if (!list->count || frames->frame[list->first].generation > settled)
+		return false;
+	*number = take_first(frames, list);
+	frames->tables.count--;
+	return true;
+}
+
+/* A frame that was a table, for one of @level; 0: none. Those that fit nowhere else go first. */
+static uint64_t reuse_table(struct frames *frames, unsigned int level)
+{
+	struct frames_tables *tables = &frames->tables;
+	uint64_t settled, irqs, gpa = 0;
+	uint32_t number;
+
+	if (!level || !machine_load(&tables->count))
+		return 0;
+	settled = tlb_settled(frames->cpus);
+	irqs = spin_lock(&tables->lock);
+	for (; level && !gpa; level--) {
+		if (take_table(frames, &tables->list[level - 1], settled, &number))
+			gpa = gpa_of(frames, number);
+	}
+	spin_unlock(&tables->lock, irqs);
+	return gpa;
+}
+
+/* Up to @most frames that were tables, and that no processor takes for one any more. */
+static void take_tables_back(struct frames *frames, struct frame_list *list, uint32_t most)
+{
+	struct frames_tables *tables = &frames->tables;
+	uint64_t flushed, irqs;
+	uint32_t number;
+
+	if (!machine_load(&tables->count))
+		return;
+	flushed = tlb_flushed(frames->cpus);
+	irqs = spin_lock(&tables->lock);
+	for (unsigned int i = 0; i < FRAMES_LEVELS; i++) {
+		while (list->count < most &&
+		       take_table(frames, &tables->list[i], flushed, &number)) {
+			frames->frame[number].level = 0;
+			append(frames, list, number);
+		}
+	}
+	spin_unlock(&tables->lock, irqs);
+}
+
 /* In the host there is no list to keep a batch in. */
-static uint64_t alloc_once(struct frames *frames)
+static uint64_t take_free(struct frames *frames)
 {
 	uint64_t irqs = machine_irqs_off();
 	struct frames_own *own = own_lists(frames);
@@ -100,22 +158,36 @@ static uint64_t alloc_once(struct frames *frames)
 	if (own && !list->count)
 		move_settled(frames, &own->limbo, list, tlb_settled(frames->cpus));
 	if (!list->count)
+		take_tables_back(frames, list, own ? FRAMES_BATCH : 1);
+	if (!list->count)
 		take_batch(frames, list, own ? home(frames, own) : 0, own ? FRAMES_BATCH : 1);
 	if (list->count)
-		gpa = frames->gpa + (uint64_t)take_first(frames, list) * FRAME_SIZE;
+		gpa = gpa_of(frames, take_first(frames, list));
 	machine_irqs_restore(irqs);
 	return gpa;
 }
 
-uint64_t frames_alloc(struct frames *frames)
+static uint64_t alloc_once(struct frames *frames, unsigned int level)
 {
-	uint64_t gpa = alloc_once(frames);
+	uint64_t gpa = reuse_table(frames, level);
+
+	return gpa ? gpa : take_free(frames);
+}
+
+uint64_t frames_alloc_table(struct frames *frames, unsigned int level)
+{
+	uint64_t gpa = alloc_once(frames, level);
 
 	if (gpa)
 		return gpa;
 	/* What waits in limbo waits for vCPUs that have nothing to flush for: make them. */
 	tlb_wait(frames->cpus, machine_load(&frames->cpus->tlb.generation));
-	return alloc_once(frames);
+	return alloc_once(frames, level);
+}
+
+uint64_t frames_alloc(struct frames *frames)
+{
+	return frames_alloc_table(frames, 0);
 }
 
 static uint32_t number_of(const struct frames *frames, uint64_t gpa)
@@ -136,18 +208,12 @@ static void spill(struct frames *frames, struct frames_partition *partition,
 	spin_unlock(&partition->lock, irqs);
 }
 
-void frames_free(struct frames *frames, uint64_t gpa)
-{
-	frames_retire(frames, gpa, 0);
-}
-
 /* Generation 0 settles everywhere at all times: such a frame is free at once. */
-void frames_retire(struct frames *frames, uint64_t gpa, uint64_t generation)
+static void put(struct frames *frames, uint32_t number, uint64_t generation)
 {
 	uint64_t irqs = machine_irqs_off();
 	struct frames_own *own = own_lists(frames);
 	struct frames_own one = { 0 };
-	uint32_t number = number_of(frames, gpa);
 	struct frames_own *to = own ? own : &one;
 	struct frames_partition *partition =
 		&frames->partition[own ? home(frames, own) : number % FRAMES_PARTITIONS];
@@ -159,6 +225,46 @@ void frames_retire(struct frames *frames, uint64_t gpa, uint64_t generation)
 	else if (own->free.count > FRAMES_LIST || own->limbo.count > FRAMES_LIST)
 		spill(frames, partition, own, FRAMES_BATCH);
 	machine_irqs_restore(irqs);
+}
+
+/* Generation 0: the one that it has, though behind newer ones it waits for them. */
+static void put_table(struct frames *frames, uint32_t number, uint64_t generation)
+{
+	struct frame *frame = &frames->frame[number];
+	struct frames_tables *tables = &frames->tables;
+	uint64_t irqs;
+
+	if (generation)
+		frame->generation = generation;
+	irqs = spin_lock(&tables->lock);
+	append(frames, &tables->list[frame->level - 1], number);
+	tables->count++;
+	spin_unlock(&tables->lock, irqs);
+}
+
+void frames_retire_table(struct frames *frames, uint64_t gpa, unsigned int level,
+			 uint64_t generation)
+{
+	uint32_t number = number_of(frames, gpa);
+
+	/* No lower than it was before: it was not handed out for less. */
+	frames->frame[number].level = level;
+	put_table(frames, number, generation);
+}
+
+void frames_retire(struct frames *frames, uint64_t gpa, uint64_t generation)
+{
+	put(frames, number_of(frames, gpa), generation);
+}
+
+void frames_free(struct frames *frames, uint64_t gpa)
+{
+	uint32_t number = number_of(frames, gpa);
+
+	if (frames->frame[number].level)
+		put_table(frames, number, 0);
+	else
+		put(frames, number, 0);
 }
 
 void frames_give_back(struct frames *frames, unsigned int number)

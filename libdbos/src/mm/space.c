@@ -49,20 +49,24 @@ int space_create(struct dbos *dbos, struct space *space)
 	return ret;
 }
 
-static void free_table(struct space *space, uint64_t gpa, unsigned int level)
+static void retire_table(struct space *space, uint64_t gpa, unsigned int level,
+			 uint64_t generation)
 {
 	const uint64_t *entries = frames_memory(space->table.frames, gpa);
 
 	for (unsigned int i = 0; level > 1 && i < TABLE_ENTRIES; i++) {
 		if (entries[i] & DBOS_PTE_P)
-			free_table(space, entries[i] & DBOS_PTE_ADDR, level - 1);
+			retire_table(space, entries[i] & DBOS_PTE_ADDR, level - 1, generation);
 	}
-	frames_free(space->table.frames, gpa);
+	frames_retire_table(space->table.frames, gpa, level, generation);
 }
 
+/* Walks ahead may still come here, by frames that were tables elsewhere before: see frames.h. */
 void space_destroy(struct space *space)
 {
-	free_table(space, space->table.root, TABLE_LEVELS);
+	uint64_t generation = tlb_flush(space->table.cpus, 0, TLB_ALL_PAGES, TLB_LAZY);
+
+	retire_table(space, space->table.root, TABLE_LEVELS, generation);
 }
 
 static bool overlaps(uint64_t va, uint64_t size, const void *with, uint64_t with_size)

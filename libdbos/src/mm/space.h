@@ -25,7 +25,7 @@ struct space {
 /* -ENOMEM. */
 int space_create(struct dbos *dbos, struct space *space);
 
-/* No vCPU is in it. Each has loaded another CR3 since, so nothing is left of it in TLBs. */
+/* No vCPU is in it. */
 void space_destroy(struct space *space);
 
 /* By pages; flags: of DBOS_PTE_W and DBOS_PTE_NX. Errors as for dbos_user_grant(). */

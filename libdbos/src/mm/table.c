@@ -9,6 +9,8 @@
 /* A table's own entry has every right: leaves decide. */
 #define TABLE (DBOS_PTE_P | DBOS_PTE_W | DBOS_PTE_U)
 
+_Static_assert(TABLE_LEVELS == FRAMES_LEVELS, "a list for the tables of each level");
+
 #define FLAGS_OF_PROCESSOR (DBOS_PTE_A | DBOS_PTE_D)
 
 static bool is_table(uint64_t entry)
@@ -27,7 +29,7 @@ int table_create(struct table *table, struct frames *frames, struct cpus *cpus)
 {
 	table->frames = frames;
 	table->cpus = cpus;
-	table->root = frames_alloc(frames);
+	table->root = frames_alloc_table(frames, TABLE_LEVELS);
 	if (!table->root)
 		return -ENOMEM;
 	memset(frames_memory(frames, table->root), 0, FRAME_SIZE);
@@ -113,12 +115,18 @@ static enum outcome lock(uint64_t *word, unsigned int level, struct table_entry 
 	return DONE;
 }
 
+/* A frame for a table of @level or above; 0: none yet. */
+struct spare {
+	uint64_t gpa;
+	unsigned int level;
+};
+
 /*
- * One attempt, interrupts off. *spare is a frame for a table, if there is one, and is used up if
- * it is needed; DONE without entry->word: one is needed.
+ * One attempt, interrupts off. A spare frame is used up if it is needed; DONE without entry->word:
+ * one is needed, for spare->level.
  */
 static enum outcome try_lock(const struct table *table, uint64_t va, unsigned int level,
-			     struct table_entry *entry, uint64_t *spare)
+			     struct table_entry *entry, struct spare *spare)
 {
 	unsigned int found = level;
 	uint64_t value;
@@ -127,12 +135,14 @@ static enum outcome try_lock(const struct table *table, uint64_t va, unsigned in
 
 	if (found == level)
 		return lock(word, level, entry);
-	if (!*spare)
+	if (!spare->gpa || spare->level > found - 1) {
+		spare->level = found - 1;
 		return DONE;
-	outcome = split(table, word, found, *spare);
+	}
+	outcome = split(table, word, found, spare->gpa);
 	if (outcome != DONE)
 		return outcome;
-	*spare = 0;
+	spare->gpa = 0;
 	return AGAIN;
 }
 
@@ -146,10 +156,19 @@ static void let_others(const struct table *table)
 	machine_pause();
 }
 
+/* Instead of one that does for higher levels only, if there was one. */
+static int get_spare(const struct table *table, struct spare *spare)
+{
+	if (spare->gpa)
+		frames_free(table->frames, spare->gpa);
+	spare->gpa = frames_alloc_table(table->frames, spare->level);
+	return spare->gpa ? 0 : -ENOMEM;
+}
+
 int table_lock(const struct table *table, uint64_t va, unsigned int level,
 	       struct table_entry *entry)
 {
-	uint64_t spare = 0;
+	struct spare spare = { 0 };
 	int ret = 0;
 
 	entry->word = NULL;
@@ -165,14 +184,12 @@ int table_lock(const struct table *table, uint64_t va, unsigned int level,
 			let_others(table);
 		/* Not under a walk: an allocation may wait for other vCPUs. */
 		if (outcome == DONE)
-			spare = frames_alloc(table->frames);
-		if (outcome == DONE && !spare)
-			ret = -ENOMEM;
+			ret = get_spare(table, &spare);
 		if (outcome == IS_TABLE)
 			ret = -EEXIST;
 	}
-	if (spare)
-		frames_free(table->frames, spare);
+	if (spare.gpa)
+		frames_free(table->frames, spare.gpa);
 	return ret;
 }
 
