@@ -63,6 +63,7 @@ static int create_on(struct dbos *dbos, const struct hv_ops *ops)
 	int ret;
 
 	*dbos = (struct dbos){ .hv.ops = ops, .unknown.trace = getenv("DBOS_TRACE") != NULL };
+	dbos->cpus.flush_code = (uint64_t)dbos_flush_at_entry;
 	pthread_mutex_init(&dbos->lock, NULL);
 	pthread_mutex_init(&dbos->region_lock, NULL);
 	cover_init(dbos);

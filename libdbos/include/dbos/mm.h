@@ -72,7 +72,8 @@ int dbos_split(struct dbos *dbos, const void *va, size_t size);
  * Makes one leaf of @size bytes, at @va rounded down, of the 512 smaller ones that are there, and
  * frees their table. It counts as accessed and dirty. Flushes everything, SYNC or LAZY. -EINVAL:
  * they are not contiguous, not aligned, not of equal rights or not of one size, or there is one
- * leaf already; -EBUSY: one of them is locked.
+ * leaf already; -EBUSY: one of them is locked, or code of libdbos's is among them that must stay
+ * where it is while vCPUs enter.
  */
 enum dbos_flush { DBOS_FLUSH_LOCAL, DBOS_FLUSH_SYNC, DBOS_FLUSH_LAZY };
 

@@ -35,6 +35,7 @@ struct cpus {
 	uint64_t limit;		/* numbers from here on were never taken */
 	/* Who has stopped the world: a vCPU's number + 1, WORLD_HOST | thread; 0: it runs. */
 	uint64_t stopper;
+	uint64_t flush_code;	/* where machine_flush_at_entry() has vCPUs enter */
 	struct tlb tlb;
 	struct cpu cpu[CPUS_MAX];
 };

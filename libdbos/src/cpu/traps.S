@@ -186,7 +186,8 @@ hooked:
  * Where a vCPU goes on that is to flush before anything else: machine_flush_at_entry(). Interrupts
  * are off. Every register is somebody's but RSP, which IRETQ loads; so it has to do for all that
  * follows, and a PUSH stores what tells others that this vCPU has flushed.
- * Until it does, no table is used again that our way here may go through.
+ * Up to the flush nothing is touched but this code, and tables that lead to it never go, so that
+ * what the processor remembers of them is true (mm/collapse.c).
  */
 	.balign	16
 	.globl	dbos_flush_at_entry

@@ -87,15 +87,26 @@ static uint64_t replace(uint64_t *word, uint64_t leaf)
 	return old & DBOS_PTE_ADDR;
 }
 
+/*
+ * A vCPU on its way in finds the code of its flush by what it remembers from before. So no table
+ * that translates it ever goes: another table in its frame would lead elsewhere.
+ */
+static bool is_way_in(const struct table *table, uint64_t base, unsigned int level)
+{
+	return table->cpus->flush_code - base < level_size(level);
+}
+
 int table_collapse(const struct table *table, uint64_t va, unsigned int level,
 		   enum tlb_wait wait)
 {
 	uint64_t base = va & ~(level_size(level) - 1);
-	uint64_t irqs = machine_irqs_off();
-	uint64_t *word = find_table(table, va, level);
-	uint64_t *entries, gpa, generation;
+	uint64_t *word, *entries, irqs, gpa, generation;
 	int ret = -EINVAL;
 
+	if (is_way_in(table, base, level))
+		return -EBUSY;
+	irqs = machine_irqs_off();
+	word = find_table(table, va, level);
 	if (!word)
 		goto restore;
 	entries = frames_memory(table->frames, machine_load(word) & DBOS_PTE_ADDR);

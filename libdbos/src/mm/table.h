@@ -68,7 +68,8 @@ uint64_t table_unlock(struct table_entry *entry, uint64_t value);
 /*
  * Makes a leaf of the 512 smaller ones below the entry for @va at @level (2 or 3), if they are
  * contiguous, aligned and of equal rights, or nothing where all are nothing; flushes and retires
- * their table. -EINVAL: they are not so, or there is no table; -EBUSY: one of them is locked.
+ * their table. -EINVAL: they are not so, or there is no table; -EBUSY: one of them is locked, or
+ * the table is on the way of vCPUs into the guest (cpus->flush_code).
  */
 int table_collapse(const struct table *table, uint64_t va, unsigned int level,
 		   enum tlb_wait wait);
