@@ -51,23 +51,24 @@ static int lock_all(uint64_t *entries, unsigned int level)
 	return 0;
 }
 
-/* The word for @va at @level, if a table hangs there. Interrupts are off. */
-static uint64_t *find_table(const struct table *table, uint64_t va, unsigned int level)
+/*
+ * The word for @va at @level, if a table hangs there, and that table, by one look: another collapse
+ * may be faster, and leaves all entries of what is gone locked. Interrupts are off.
+ */
+static uint64_t *find_table(const struct table *table, uint64_t va, unsigned int level,
+			    uint64_t *gpa)
 {
-	uint64_t gpa = table->root;
-	uint64_t *word;
-
+	*gpa = table->root;
 	for (unsigned int l = TABLE_LEVELS;; l--) {
-		uint64_t entry;
+		uint64_t *word = (uint64_t *)frames_memory(table->frames, *gpa) +
+				 va / level_size(l) % TABLE_ENTRIES;
+		uint64_t entry = machine_load(word);
 
-		word = (uint64_t *)frames_memory(table->frames, gpa) +
-		       va / level_size(l) % TABLE_ENTRIES;
-		entry = machine_load(word);
 		if (!(entry & DBOS_PTE_P) || entry & DBOS_PTE_PS)
 			return NULL;
+		*gpa = entry & DBOS_PTE_ADDR;
 		if (l == level)
 			return word;
-		gpa = entry & DBOS_PTE_ADDR;
 	}
 }
 
@@ -76,7 +77,7 @@ static uint64_t *find_table(const struct table *table, uint64_t va, unsigned int
  * flags of its pages in the table that is gone. The table's own entry may get its A flag from the
  * processor at any moment; nobody else changes it, as we hold all entries below.
  */
-static uint64_t replace(uint64_t *word, uint64_t leaf)
+static void replace(uint64_t *word, uint64_t leaf)
 {
 	uint64_t old = machine_load(word);
 
@@ -84,7 +85,6 @@ static uint64_t replace(uint64_t *word, uint64_t leaf)
 		leaf |= DBOS_PTE_PS | FLAGS_OF_PROCESSOR;
 	while (!machine_cas(word, &old, leaf))
 		;
-	return old & DBOS_PTE_ADDR;
 }
 
 /*
@@ -106,14 +106,14 @@ int table_collapse(const struct table *table, uint64_t va, unsigned int level,
 	if (is_way_in(table, base, level))
 		return -EBUSY;
 	irqs = machine_irqs_off();
-	word = find_table(table, va, level);
+	word = find_table(table, va, level, &gpa);
 	if (!word)
 		goto restore;
-	entries = frames_memory(table->frames, machine_load(word) & DBOS_PTE_ADDR);
+	entries = frames_memory(table->frames, gpa);
 	ret = lock_all(entries, level - 1);
 	if (ret)
 		goto restore;
-	gpa = replace(word, machine_load(&entries[0]) & ~DBOS_PTE_LOCK);
+	replace(word, machine_load(&entries[0]) & ~DBOS_PTE_LOCK);
 	/*
 	 * All of it, whatever its size: the small translations are as good as the large one, but
 	 * whoever changes that one flushes it as one page.
