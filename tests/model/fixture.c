@@ -56,6 +56,7 @@ void guest_exit(unsigned int id)
 	calls_close(&cpus.cpu[id]);
 	frames_give_back(&frames, id);
 	guest_leave(id);
+	model_end_cpu();
 	cpus_give_back(&cpus, id);
 }
 
@@ -75,6 +76,12 @@ void host_call(unsigned int id, unsigned int most)
 uint64_t *data_word(uint64_t gpa)
 {
 	return (uint64_t *)((char *)model_memory() + gpa);
+}
+
+void put_flush_code(uint64_t va, uint64_t gpa)
+{
+	cpus.flush_code = va;
+	model_flush_code(va, gpa);
 }
 
 void map_at_first(uint64_t va, unsigned int level, uint64_t value)

@@ -54,6 +54,9 @@ uint64_t *data_word(uint64_t gpa);		/* memory as it is, behind the vCPUs' backs 
 /* Maps without a flush, before any vCPU runs. */
 void map_at_first(uint64_t va, unsigned int level, uint64_t entry);
 
+/* Where vCPUs enter that have to flush; mapped already. Nowhere unless it is said. */
+void put_flush_code(uint64_t va, uint64_t gpa);
+
 #define LEAF (DBOS_PTE_P | DBOS_PTE_W)
 
 #endif /* PROPERTY_H */

@@ -45,7 +45,7 @@ struct model_cpu {
 	bool ipi_pending;
 	uint64_t asleep_until;	/* the host runs something else in its place */
 	uint64_t cr3;
-	uint64_t *flush_word, flush_value;	/* what the entry stores behind its flush */
+	uint64_t *flush_word, flush_value;	/* of the flush at an entry, until it is made */
 
 	unsigned int stores;	/* oldest first */
 	struct buffered_store store[STORE_BUFFER];
@@ -82,6 +82,8 @@ struct model {
 	struct model_cpu *by_id[MODEL_CPUS];
 	struct model_cpu *spare[MODEL_CPUS];	/* by id, kept from schedule to schedule */
 
+	uint64_t flush_code, flush_code_gpa;
+
 	unsigned int addresses;
 	uint64_t address[ADDRESSES];	/* used lately: what is worth fetching ahead */
 };
@@ -116,6 +118,8 @@ struct walk {
 };
 bool walk(struct model_cpu *cpu, struct walk *walk);
 bool rights_allow(const struct rights *rights, uint32_t access);
+void walk_ahead(struct model_cpu *cpu);		/* for an address that was used lately */
+void fetch_flush_code(struct model_cpu *cpu);
 
 /* switch.S */
 void model_switch(void **save, void *load);

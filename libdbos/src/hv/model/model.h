@@ -45,6 +45,12 @@ void model_begin(uint64_t seed, const struct model_hooks *hooks);
 /* Adds vCPU @id (any below MODEL_CPUS), in the host, its interrupts on, its TLB empty. */
 void model_add_cpu(unsigned int id, uint64_t cr3, void (*main)(void *arg), void *arg);
 
+/*
+ * The code that flushes at an entry is at @va, of which the translation to @gpa never changes. It
+ * is fetched by what the vCPU remembers from before.
+ */
+void model_flush_code(uint64_t va, uint64_t gpa);
+
 /* Runs until every vCPU's main() has returned. Returns NULL, or why the schedule failed. */
 const char *model_run(void);
 
@@ -61,16 +67,26 @@ bool model_write(uint64_t va, uint32_t access, uint64_t value);
 void model_enter_guest(void);
 void model_leave_guest(void);
 
+/* The vCPU is in the host and ends there: what it remembers is gone. */
+void model_end_cpu(void);
+
 void model_step(void);			/* an instruction that does nothing */
 void model_sleep(uint64_t steps);	/* the host runs something else in this vCPU's place */
 uint64_t model_now(void);		/* steps so far: a clock for oracles */
 uint32_t model_random(uint32_t below);	/* of the seed */
 
 /*
- * The number of a vCPU in guest mode whose TLB or paging-structure caches lead to the frame at
- * @gpa, or -1: what a correct program knows only by having flushed.
+ * The number of a vCPU to which it matters, by what it remembers, what becomes of the frame at
+ * @gpa: now a table of @level, or data (0). -1: there is none, what a correct program knows only by
+ * having flushed. In guest mode it is a vCPU whose TLB or paging-structure caches lead there. One
+ * in the host, or on its way from there to its flush, touches nothing by its TLB; but its processor
+ * may walk ahead, and then sets accessed bits in whatever is where it remembers a table, and in
+ * what an entry leads to that it takes for one above a leaf.
  */
-int model_who_reaches(uint64_t gpa);
+int model_who_reaches(uint64_t gpa, unsigned int level);
+
+/* One that remembers a table of a higher level at @gpa, where one of @level is in use; or -1. */
+int model_who_mistakes(uint64_t gpa, unsigned int level);
 
 /* What vCPU @id fetches ahead of use: translations for @va, if there are any now. */
 void model_prefetch(unsigned int id, uint64_t va);

@@ -73,6 +73,7 @@ void model_begin(uint64_t seed, const struct model_hooks *hooks)
 	model.current = NULL;
 	model.count = 0;
 	model.addresses = 0;
+	model.flush_code = 0;
 	memset(model.by_id, 0, sizeof(model.by_id));
 }
 
@@ -112,6 +113,12 @@ void model_add_cpu(unsigned int id, uint64_t cr3, void (*main)(void *arg), void 
 	cpu->stack_pointer = top - 6;
 	model.by_id[id] = cpu;
 	model.cpu[model.count++] = cpu;
+}
+
+void model_flush_code(uint64_t va, uint64_t gpa)
+{
+	model.flush_code = va;
+	model.flush_code_gpa = gpa;
 }
 
 /* Any vCPU that can run and is not @but, if there is another; NULL: all are done. */
@@ -184,7 +191,7 @@ static void hardware_goes_on(void)
 	if (cpu->translations && chance(model.temper.evict))
 		tlb_drop_random(cpu);
 	if (model.addresses && cpu->in_guest && chance(model.temper.prefetch))
-		model_prefetch(cpu->id, model.address[model_random(model.addresses)]);
+		walk_ahead(cpu);
 	if (chance(model.temper.sleep))
 		cpu->asleep_until = model.now + model_random(LONG_SLEEP);
 }
@@ -296,4 +303,9 @@ void model_leave_guest(void)
 	/* A world switch waits for the stores before it. */
 	drain_stores(model.current, model.current->stores);
 	model_step();
+}
+
+void model_end_cpu(void)
+{
+	tlb_drop_all(model.current);
 }

@@ -142,33 +142,57 @@ void machine_flush_at_entry(unsigned int id, uint64_t *word, uint64_t value)
 /* In guest mode already, so it may fetch translations that are to be flushed, and use tables. */
 void tlb_flush_at_entry(struct model_cpu *cpu)
 {
-	uint64_t *word = cpu->flush_word;
 	bool irqs_on = cpu->irqs_on;
 
-	if (!word)
+	if (!cpu->flush_word)
 		return;
-	cpu->flush_word = NULL;
 	cpu->irqs_on = false;
-	for (unsigned int i = 0; i < ENTRY_STEPS; i++)
+	fetch_flush_code(cpu);
+	for (unsigned int i = 0; i < ENTRY_STEPS; i++) {
+		walk_ahead(cpu);
 		model_step();
+	}
 	machine_flush();
-	machine_store(word, cpu->flush_value);
+	machine_store(cpu->flush_word, cpu->flush_value);
+	cpu->flush_word = NULL;
 	cpu->irqs_on = irqs_on;
 }
 
-int model_who_reaches(uint64_t gpa)
+/* A table there of a level above @level. */
+static bool remembers_table(const struct model_cpu *cpu, uint64_t gpa, unsigned int level)
+{
+	for (unsigned int i = 0; i < cpu->tables; i++) {
+		if (cpu->cache[i].table == gpa && cpu->cache[i].level - 1 > level)
+			return true;
+	}
+	return false;
+}
+
+static bool reaches(const struct model_cpu *cpu, uint64_t gpa, unsigned int level)
+{
+	bool at_work = cpu->in_guest && !cpu->flush_word;
+
+	for (unsigned int i = 0; at_work && i < cpu->translations; i++) {
+		if (gpa - cpu->tlb[i].gpa < cpu->tlb[i].size)
+			return true;
+	}
+	return remembers_table(cpu, gpa, at_work ? 0 : level);
+}
+
+int model_who_reaches(uint64_t gpa, unsigned int level)
 {
 	for (unsigned int i = 0; i < model.count; i++) {
-		const struct model_cpu *cpu = model.cpu[i];
+		if (reaches(model.cpu[i], gpa, level))
+			return model.cpu[i]->id;
+	}
+	return -1;
+}
 
-		for (unsigned int j = 0; cpu->in_guest && j < cpu->translations; j++) {
-			if (gpa - cpu->tlb[j].gpa < cpu->tlb[j].size)
-				return cpu->id;
-		}
-		for (unsigned int j = 0; cpu->in_guest && j < cpu->tables; j++) {
-			if (cpu->cache[j].table == gpa)
-				return cpu->id;
-		}
+int model_who_mistakes(uint64_t gpa, unsigned int level)
+{
+	for (unsigned int i = 0; i < model.count; i++) {
+		if (remembers_table(model.cpu[i], gpa, level))
+			return model.cpu[i]->id;
 	}
 	return -1;
 }

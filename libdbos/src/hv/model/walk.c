@@ -146,6 +146,12 @@ void model_prefetch(unsigned int id, uint64_t va)
 		walk(model.by_id[id], &ahead);
 }
 
+void walk_ahead(struct model_cpu *cpu)
+{
+	if (model.addresses)
+		model_prefetch(cpu->id, model.address[model_random(model.addresses)]);
+}
+
 static void note_address(uint64_t va)
 {
 	for (unsigned int i = 0; i < model.addresses; i++) {
@@ -185,6 +191,16 @@ static bool translate(struct model_cpu *cpu, struct walk *access, uint64_t *gpa)
 	return true;
 }
 
+void fetch_flush_code(struct model_cpu *cpu)
+{
+	struct walk fetch = { .va = model.flush_code, .access = MODEL_FETCH };
+	uint64_t gpa = 0;
+
+	if (model.flush_code && (!translate(cpu, &fetch, &gpa) || gpa != model.flush_code_gpa))
+		model_fail("vCPU %u enters, and finds %#llx in place of the code of its flush",
+			   cpu->id, (unsigned long long)gpa);
+}
+
 /* The word behind @va; NULL: the access faulted, and no handler mended it. */
 static uint64_t *reach(uint64_t va, uint32_t access)
 {
@@ -199,6 +215,9 @@ static uint64_t *reach(uint64_t va, uint32_t access)
 		model_step();
 		if (!cpu->in_guest)
 			model_fail("vCPU %u touches %#llx from the host", cpu->id,
+				   (unsigned long long)va);
+		if (cpu->flush_word)
+			model_fail("vCPU %u touches %#llx before its flush", cpu->id,
 				   (unsigned long long)va);
 		if (translate(cpu, &attempt, &gpa)) {
 			if (gpa >= model.memory_size)
