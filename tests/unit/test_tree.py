@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = {".py", ".c", ".h", ".S", ".def", ".sh", ".yaml", ".yml", ".toml"}
+CODE = {".py", ".c", ".h", ".S", ".def", ".sh", ".yaml", ".yml", ".toml", ".pml"}
 NAMES = {"Makefile", "Kbuild", "init", "run"}
 
 LARGE_FOR_A_REASON = {
