@@ -2,7 +2,7 @@
 #
 #	make run	boot a guest, make a process privileged in it, show what it can do
 #	make test	unit tests, suites in guests, VT-x under Bochs; the matrix of conformance
-#	make test-more	what takes longer: fuzz, torture, busy KVM, programs, Debian 13, Bochs SVM
+#	make test-more	what takes longer: fuzz, torture, busy KVM, spin, programs, Debian 13, Bochs
 #	make zoo	only the machines broken on purpose; a table of the verdicts
 #	make programs	programs of others', privileged and not; programs-some: what CI has of it
 #	make soak	start and stop 300 machines, two at once, and look for what is left
@@ -16,6 +16,7 @@
 #	make test-debug	the suites of the module on a kernel with KASAN and lockdep, compiled first
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
 #	make check-mutants	put bugs into the memory layer, and see the model find each
+#	make check-protocol	search Snappy's protocol with spin, and put faults into it
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing
@@ -68,7 +69,7 @@ test: forget-matrix setup
 # Behind make test, whose matrix it completes.
 test-more: setup
 	$(BIN)/pytest $(MORE_SUITES) --lab-require svm $(WORKERS)
-	@+$(MAKE) --no-print-directory programs-some second-guest bochs-svm
+	@+$(MAKE) --no-print-directory check-protocol programs-some second-guest bochs-svm
 	@$(BIN)/dbos-lab matrix
 
 forget-matrix:
@@ -91,6 +92,10 @@ integration: setup
 # Each patch of tests/model/mutants is a bug that a schedule of the model must show.
 check-mutants: setup
 	@$(BIN)/python -m lab.mutants
+
+# All interleavings of a few vCPUs. The large sizes: python -m lab.protocol --large.
+check-protocol: setup
+	@$(BIN)/python -m lab.protocol
 
 # The next release: what differs there is the kernel, so what the kernel has to do with.
 second-guest: setup
@@ -201,5 +206,5 @@ clean:
 
 .PHONY: help setup run doctor test unit image integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
-.PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern
+.PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern check-protocol
 .PHONY: check-mutants test-more bench-libdbos soak-libdbos programs programs-some programs-image
