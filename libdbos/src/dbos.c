@@ -224,6 +224,9 @@ int dbos_leave(void)
 		return -EINVAL;
 	if (world_is_stopped_by(&self->dbos->cpus, cpus_self(&self->dbos->cpus)))
 		return -EBUSY;
+	/* The process's memory is no snapshot. */
+	if (cpus_self(&self->dbos->cpus)->root)
+		return -EBUSY;
 	exit_settle(self);
 	vcpu_hypercall(PORT_LEAVE, 0, 0);
 	/* In user space again, on the same stack. */

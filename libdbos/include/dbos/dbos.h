@@ -51,7 +51,8 @@ int dbos_init(void);
  * Makes the calling thread privileged; on return it runs at CPL 0. -EINVAL before dbos_init();
  * -EALREADY inside; -EAGAIN: 256 threads are; -ENOSPC: no guest-physical space is left for the
  * stack of the caller; -ENOMEM; -EMFILE. dbos_leave() gives everything back that dbos_enter() took;
- * -EINVAL outside and in handlers. Both -EBUSY while the caller has stopped the world.
+ * -EINVAL outside and in handlers; -EBUSY on a snapshot. Both -EBUSY while the caller has stopped
+ * the world.
  */
 int dbos_enter(void);
 int dbos_leave(void);

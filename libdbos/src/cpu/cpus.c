@@ -20,6 +20,7 @@ static bool take(struct cpus *cpus, unsigned int number)
 		return false;
 	/* Its last owner has flushed another TLB than the new one's. */
 	machine_store(&cpus->cpu[number].flushed, 0);
+	cpus->cpu[number].root = 0;
 	raise_limit(cpus, number + 1);
 	calls_open(&cpus->cpu[number]);
 	return true;

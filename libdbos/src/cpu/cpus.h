@@ -26,6 +26,7 @@ struct cpu {
 	uint64_t taken;		/* the number is somebody's */
 	uint64_t where;
 	uint64_t flushed;	/* the generation it has caught up with */
+	uint64_t root;		/* of the page table it has loaded; 0: the process's */
 	struct tlb_counters counters;
 	struct calls calls;
 } __attribute__((aligned(64)));

@@ -26,6 +26,16 @@ static struct handler *find(struct handler *node, uintptr_t key)
 	return node;
 }
 
+/* @copying: only those that copy count. */
+bool handlers_cover(struct handler *const *chain, uintptr_t key, bool copying)
+{
+	struct handler *node = find(__atomic_load_n(chain, __ATOMIC_ACQUIRE), key);
+
+	while (node && copying && !node->copies)
+		node = find(node->next, key);
+	return node != NULL;
+}
+
 enum dbos_verdict handlers_run_fault(struct handler *const *chain, uintptr_t va, uint64_t fec,
 				     struct dbos_tf *tf)
 {

@@ -77,6 +77,7 @@ struct vcpu {
 	struct vcpu *next;		/* in dbos->vcpus */
 	struct hv_vcpu hv;
 	uint64_t syscalls;		/* made by the host for this guest */
+	uint64_t refused_va, refused_length;	/* of the last fault at a call: what it wants */
 	uint64_t counter_calls;		/* exits made only to ask for the number of exits */
 	struct dune_regs fork_regs;	/* of the child, until it is outside */
 	struct dbos_stat_vcpu *stat;	/* of this number, which others read */

@@ -35,6 +35,11 @@ void world_park(struct cpus *cpus, struct cpu *cpu)
 		/* Another stopper sees this, or we see it: see cpu_inside(). */
 		machine_fence();
 	}
+	/*
+	 * Whatever was flushed in a stopped world, by who waits for nobody. Not before: until we
+	 * are inside, the world may be stopped and started once more without us.
+	 */
+	tlb_catch_up(cpus, cpu);
 	machine_irqs_restore(irqs);
 }
 

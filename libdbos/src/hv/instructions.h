@@ -96,6 +96,11 @@ static inline void machine_flush(void)
 			 : "memory");
 }
 
+static inline void machine_load_root(uint64_t gpa)
+{
+	__asm__ volatile("mov %0, %%cr3" : : "r"(gpa) : "memory");
+}
+
 /* These need to know the process's vCPUs, so the layer above has them. */
 unsigned int machine_cpu(void);
 uint64_t machine_thread(void);

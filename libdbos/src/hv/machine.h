@@ -23,6 +23,7 @@
  *
  *	void machine_invlpg(uint64_t va)
  *	void machine_flush(void)		the whole TLB of this vCPU (it reloads CR3)
+ *	void machine_load_root(uint64_t gpa)	another page table; flushes as well
  *	void machine_flush_at_entry(unsigned int cpu, uint64_t *word, uint64_t value)
  *						from the host: as if that vCPU, which the caller
  *						runs, flushed before its next instruction, and

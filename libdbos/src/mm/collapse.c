@@ -109,6 +109,9 @@ int table_collapse(const struct table *table, uint64_t va, unsigned int level,
 	word = find_table(table, va, level, &gpa);
 	if (!word)
 		goto restore;
+	ret = -EBUSY;
+	if (table->copies && machine_load(table->copies))
+		goto restore;
 	entries = frames_memory(table->frames, gpa);
 	ret = lock_all(entries, level - 1);
 	if (ret)

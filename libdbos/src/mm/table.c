@@ -29,6 +29,7 @@ int table_create(struct table *table, struct frames *frames, struct cpus *cpus)
 {
 	table->frames = frames;
 	table->cpus = cpus;
+	table->copies = NULL;
 	table->root = frames_alloc_table(frames, TABLE_LEVELS);
 	if (!table->root)
 		return -ENOMEM;
@@ -38,21 +39,25 @@ int table_create(struct table *table, struct frames *frames, struct cpus *cpus)
 
 /*
  * As far down as there are tables, but not below *level, which becomes the level it got to. *value
- * is what made it stop there: the word may say something else by now.
+ * is what made it stop there, with the right to write that the way there left: the word may say
+ * something else by now.
  */
 static uint64_t *descend(const struct table *table, uint64_t va, unsigned int *level,
 			 uint64_t *value)
 {
 	unsigned int lowest = *level;
-	uint64_t *word;
+	uint64_t refused = 0, *word;
 
 	*value = table->root;
 	for (*level = TABLE_LEVELS;; --*level) {
 		word = entry_of(table, *value, va, *level);
 		*value = machine_load(word);
 		if (*level == lowest || !is_table(*value))
-			return word;
+			break;
+		refused |= ~*value & DBOS_PTE_W;
 	}
+	*value &= ~refused;
+	return word;
 }
 
 uint64_t table_lookup(const struct table *table, uint64_t va, unsigned int *level)

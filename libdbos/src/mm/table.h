@@ -29,6 +29,7 @@ struct table {
 	struct frames *frames;
 	struct cpus *cpus;
 	uint64_t root;		/* guest-physical */
+	const uint64_t *copies;	/* how many others have tables of this one; NULL: none ever */
 };
 
 /* A locked entry. Interrupts are off until it is unlocked. */
@@ -46,7 +47,10 @@ static inline uint64_t level_size(unsigned int level)
 /* -ENOMEM. */
 int table_create(struct table *table, struct frames *frames, struct cpus *cpus);
 
-/* The leaf that maps @va, or a value without DBOS_PTE_P, and its level. */
+/*
+ * The leaf that maps @va, or a value without DBOS_PTE_P, and its level. It has W if all entries on
+ * the way have.
+ */
 uint64_t table_lookup(const struct table *table, uint64_t va, unsigned int *level);
 
 /*
@@ -69,7 +73,8 @@ uint64_t table_unlock(struct table_entry *entry, uint64_t value);
  * Makes a leaf of the 512 smaller ones below the entry for @va at @level (2 or 3), if they are
  * contiguous, aligned and of equal rights, or nothing where all are nothing; flushes and retires
  * their table. -EINVAL: they are not so, or there is no table; -EBUSY: one of them is locked, or
- * the table is on the way of vCPUs into the guest (cpus->flush_code).
+ * the table is on the way of vCPUs into the guest (cpus->flush_code), or other page tables share
+ * this one's.
  */
 int table_collapse(const struct table *table, uint64_t va, unsigned int level,
 		   enum tlb_wait wait);

@@ -21,6 +21,7 @@ void machine_send_ipi(unsigned int cpu);
 
 void machine_invlpg(uint64_t va);
 void machine_flush(void);
+void machine_load_root(uint64_t gpa);
 void machine_flush_at_entry(unsigned int cpu, uint64_t *word, uint64_t value);
 
 #endif /* DBOS_MODEL_MACHINE_H */

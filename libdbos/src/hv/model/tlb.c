@@ -125,6 +125,12 @@ void machine_flush(void)
 	tlb_drop_all(cpu);
 }
 
+void machine_load_root(uint64_t gpa)
+{
+	machine_flush();
+	model.current->cr3 = gpa;
+}
+
 void machine_flush_at_entry(unsigned int id, uint64_t *word, uint64_t value)
 {
 	struct model_cpu *cpu = model.current;
@@ -172,6 +178,8 @@ static bool reaches(const struct model_cpu *cpu, uint64_t gpa, unsigned int leve
 {
 	bool at_work = cpu->in_guest && !cpu->flush_word;
 
+	if (cpu->cr3 == gpa)
+		return true;
 	for (unsigned int i = 0; at_work && i < cpu->translations; i++) {
 		if (gpa - cpu->tlb[i].gpa < cpu->tlb[i].size)
 			return true;
