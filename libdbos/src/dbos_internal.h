@@ -12,9 +12,12 @@
 #include "cpu/vcpu.h"
 #include "hv/hv.h"
 #include "mm/index.h"
+#include "mm/inflight.h"
 #include "mm/table.h"
 #include "mm/windows.h"
 #include "sys/unknown.h"
+
+struct snappy;
 
 struct dbos {
 	struct hv hv;
@@ -33,6 +36,8 @@ struct dbos {
 	struct index regions;
 	pthread_mutex_t region_lock;	/* their writers */
 	bool table_edited;		/* the program may have changed an entry of it */
+	struct inflights inflights;	/* system calls that look it up */
+	struct snappy *snappy;		/* NULL: no memory is a member of snapshots */
 
 	struct dbos_stat *stat;		/* what others read */
 	struct handlers handlers;

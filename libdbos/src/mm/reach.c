@@ -2,13 +2,23 @@
 #include "dbos_internal.h"
 #include "mm/reach.h"
 
+static uint64_t look_up(const struct dbos *dbos, uint64_t root, uint64_t va, unsigned int *level)
+{
+	struct table table = dbos->table;
+
+	if (root)
+		table.root = root;
+	return table_lookup(&table, va, level);
+}
+
 /* As far as one leaf goes. */
-static bool find_in_leaf(const struct dbos *dbos, uint64_t va, bool write, struct reach *to)
+static bool find_in_leaf(const struct dbos *dbos, uint64_t root, uint64_t va, bool write,
+			 struct reach *to)
 {
 	uint64_t entry, offset;
 	unsigned int level;
 
-	entry = table_lookup(&dbos->table, va, &level);
+	entry = look_up(dbos, root, va, &level);
 	if (!(entry & DBOS_PTE_P) && !windows_find(&dbos->windows, va) &&
 	    !index_find(&dbos->regions, va)) {
 		to->host = va;
@@ -23,14 +33,15 @@ static bool find_in_leaf(const struct dbos *dbos, uint64_t va, bool write, struc
 	return windows_va(&dbos->windows, entry + offset, &to->host);
 }
 
-bool reach_find(const struct dbos *dbos, uint64_t va, uint64_t length, bool write,
+bool reach_find(const struct dbos *dbos, uint64_t root, uint64_t va, uint64_t length, bool write,
 		struct reach *to)
 {
 	struct reach next;
 
-	if (!find_in_leaf(dbos, va, write, to))
+	if (!find_in_leaf(dbos, root, va, write, to))
 		return false;
-	while (to->length < length && find_in_leaf(dbos, va + to->length, write, &next) &&
+	while (to->length < length &&
+	       find_in_leaf(dbos, root, va + to->length, write, &next) &&
 	       next.host == to->host + to->length)
 		to->length += next.length;
 	if (to->length > length)
@@ -38,9 +49,9 @@ bool reach_find(const struct dbos *dbos, uint64_t va, uint64_t length, bool writ
 	return true;
 }
 
-bool reach_present(const struct dbos *dbos, uint64_t va)
+bool reach_present(const struct dbos *dbos, uint64_t root, uint64_t va)
 {
 	unsigned int level;
 
-	return table_lookup(&dbos->table, va, &level) & DBOS_PTE_P;
+	return look_up(dbos, root, va, &level) & DBOS_PTE_P;
 }

@@ -20,14 +20,14 @@ struct reach {
 };
 
 /*
- * What is at @va, which the guest is going to read or write. False: its table does not allow that,
- * or what it maps there is not the process's memory. Where no window is, there is no entry of the
- * guest's, and the address stands for itself.
+ * What is at @va in the page table of @root (0: the process's own), which the guest is going to
+ * read or write. False: the table does not allow that, or what it maps there is not the process's
+ * memory. Where no window is, there is no entry of the guest's, and the address stands for itself.
  */
-bool reach_find(const struct dbos *dbos, uint64_t va, uint64_t length, bool write,
+bool reach_find(const struct dbos *dbos, uint64_t root, uint64_t va, uint64_t length, bool write,
 		struct reach *to);
 
 /* The entry for @va is there: an access that reach_find() refuses lacks a right. */
-bool reach_present(const struct dbos *dbos, uint64_t va);
+bool reach_present(const struct dbos *dbos, uint64_t root, uint64_t va);
 
 #endif /* DBOS_REACH_H */

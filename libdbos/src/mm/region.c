@@ -246,6 +246,8 @@ int dbos_region_grow(struct dbos_region *region, size_t size)
 
 	if (in_signal_handler())
 		return -EDEADLK;
+	if (region->member)
+		return -EBUSY;
 	pthread_mutex_lock(&dbos->region_lock);
 	if (!region->adopted && size > region->reserve)
 		ret = -ENOSPC;
@@ -270,6 +272,8 @@ int dbos_region_protect(struct dbos_region *region, unsigned int flags)
 		return -EINVAL;
 	if (in_signal_handler())
 		return -EDEADLK;
+	if (region->member)
+		return -EBUSY;
 	pthread_mutex_lock(&dbos->region_lock);
 	region->flags = flags;
 	ret = range_edit(&dbos->table, region->base, end, pgtable_largest_leaf(dbos), with_rights,
@@ -286,6 +290,8 @@ int dbos_region_destroy(struct dbos_region *region)
 
 	if (in_signal_handler())
 		return -EDEADLK;
+	if (region->member)
+		return -EBUSY;
 	pthread_mutex_lock(&dbos->region_lock);
 	give_back(region, region->base, region->base + length);
 	index_remove(&dbos->regions, region->base);

@@ -13,6 +13,7 @@ struct dbos_region {
 	uint64_t base, size, reserve;
 	unsigned int flags;
 	bool adopted;
+	bool member;		/* of snapshots, which own its entries */
 	int file;		/* SHARED: what it is of; else -1 */
 };
 

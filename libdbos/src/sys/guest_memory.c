@@ -11,10 +11,10 @@
 
 #define STRING_STEP 256
 
-static long refuse(const struct guest_memory *memory, uint64_t va, bool write)
+static long refuse(const struct guest_memory *memory, uint64_t va, uint64_t length, bool write)
 {
 	if (!memory->fault->happened)
-		*memory->fault = (struct pass_fault){ va, true, write };
+		*memory->fault = (struct pass_fault){ va, length, true, write };
 	return -EFAULT;
 }
 
@@ -25,18 +25,19 @@ long guest_pieces(const struct guest_memory *memory, uint64_t va, uint64_t lengt
 	size_t count = 0;
 
 	for (; length && count < max; va += to.length, length -= to.length) {
-		if (!reach_find(memory->dbos, va, length, write, &to))
-			return refuse(memory, va, write);
+		if (!reach_find(memory->dbos, memory->root, va, length, write, &to))
+			return refuse(memory, va, length, write);
 		pieces[count++] = (struct iovec){ (void *)to.host, to.length };
 	}
 	return count;
 }
 
+/* @refusing: the guest's table may refuse to write there. */
 static long copy(const struct guest_memory *memory, uint64_t va, void *here, uint64_t length,
-		 bool write)
+		 bool write, bool refusing)
 {
 	struct iovec pieces[COPY_PIECES], local = { here, length };
-	long count = guest_pieces(memory, va, length, write, pieces, COPY_PIECES);
+	long count = guest_pieces(memory, va, length, write && refusing, pieces, COPY_PIECES);
 	long pid;
 
 	if (count <= 0)
@@ -50,12 +51,42 @@ static long copy(const struct guest_memory *memory, uint64_t va, void *here, uin
 
 long guest_read(const struct guest_memory *memory, uint64_t va, void *to, uint64_t length)
 {
-	return copy(memory, va, to, length, false);
+	return copy(memory, va, to, length, false, true);
 }
 
 long guest_write(const struct guest_memory *memory, uint64_t va, const void *from, uint64_t length)
 {
-	return copy(memory, va, (void *)from, length, true);
+	return copy(memory, va, (void *)from, length, true, true);
+}
+
+long guest_write_back(const struct guest_memory *memory, uint64_t va, const void *from,
+		      uint64_t length)
+{
+	return copy(memory, va, (void *)from, length, true, !guest_copies(memory->dbos, va));
+}
+
+bool guest_copies(const struct dbos *dbos, uint64_t va)
+{
+	return handlers_cover(&dbos->handlers.own_faults, va, true);
+}
+
+long guest_note(const struct guest_memory *memory, uint64_t va, const struct iovec *pieces,
+		uint64_t count, bool write)
+{
+	/* Other memory stays where it is. */
+	if (!memory->inflight || !guest_copies(memory->dbos, va))
+		return 0;
+	for (uint64_t i = 0; i < count; i++) {
+		const struct inflight_piece piece = {
+			.va = va, .host = (uint64_t)pieces[i].iov_base,
+			.length = pieces[i].iov_len, .write = write,
+		};
+
+		if (!inflight_add(memory->inflight, &piece))
+			return -ENOMEM;
+		va += piece.length;
+	}
+	return 0;
 }
 
 long guest_string(const struct guest_memory *memory, uint64_t va, uint64_t max)
@@ -77,10 +108,19 @@ long guest_string(const struct guest_memory *memory, uint64_t va, uint64_t max)
 	return -EFAULT;
 }
 
-bool guest_plain(const struct guest_memory *memory, uint64_t va, uint64_t length)
+bool guest_plain(const struct guest_memory *memory, uint64_t va, uint64_t length, bool write)
 {
+	const struct iovec piece = { (void *)va, length };
+	uint64_t left = length;
 	struct reach to;
+	bool plain = true;
 
-	return !length || (reach_find(memory->dbos, va, length, false, &to) && to.host == va &&
-			   to.length == length);
+	for (; left; va += to.length, left -= to.length) {
+		if (!reach_find(memory->dbos, memory->root, va, left, write, &to)) {
+			refuse(memory, va, left, write);
+			return false;
+		}
+		plain &= to.host == va;
+	}
+	return plain && guest_note(memory, (uint64_t)piece.iov_base, &piece, 1, write) == 0;
 }

@@ -17,8 +17,22 @@
 
 struct guest_memory {
 	const struct dbos *dbos;
+	uint64_t root;			/* the table that the vCPU has loaded; 0: the process's */
 	struct pass_fault *fault;	/* the first access that the guest's table refused */
+	struct inflight *inflight;	/* NULL: nothing is noted */
 };
+
+static inline struct guest_memory guest_memory_of(const struct vcpu *vcpu,
+						  struct pass_fault *fault)
+{
+	return (struct guest_memory){
+		.dbos = vcpu->dbos, .root = vcpu->dbos->cpus.cpu[vcpu->number].root,
+		.fault = fault,
+	};
+}
+
+/* Who writes there gets a copy, by a handler of libdbos's: what has no W may be written. */
+bool guest_copies(const struct dbos *dbos, uint64_t va);
 
 /* @length bytes as at most @max pieces for the host; fewer bytes if that is not enough. */
 long guest_pieces(const struct guest_memory *memory, uint64_t va, uint64_t length, bool write,
@@ -29,10 +43,21 @@ long guest_read(const struct guest_memory *memory, uint64_t va, void *to, uint64
 long guest_write(const struct guest_memory *memory, uint64_t va, const void *from,
 		 uint64_t length);
 
+/*
+ * The same behind a call, where that range was noted as written before: a snapshot that was made
+ * meanwhile has copies of it, though the table may refuse to write it.
+ */
+long guest_write_back(const struct guest_memory *memory, uint64_t va, const void *from,
+		      uint64_t length);
+
 /* Bytes of a string with its NUL. -EFAULT also for those above @max. */
 long guest_string(const struct guest_memory *memory, uint64_t va, uint64_t max);
 
-/* The host finds the same memory at the same addresses. */
-bool guest_plain(const struct guest_memory *memory, uint64_t va, uint64_t length);
+/* The host finds the same memory at the same addresses. It is noted. */
+bool guest_plain(const struct guest_memory *memory, uint64_t va, uint64_t length, bool write);
+
+/* The host is going to use that memory: -ENOMEM, no room for the note. See mm/inflight.h. */
+long guest_note(const struct guest_memory *memory, uint64_t va, const struct iovec *pieces,
+		uint64_t count, bool write);
 
 #endif /* DBOS_GUEST_MEMORY_H */

@@ -14,6 +14,7 @@
 long nested_strings(const struct guest_memory *memory, uint64_t va);
 
 /* @count of struct mmsghdr, or one struct msghdr. */
-long nested_messages(const struct guest_memory *memory, uint64_t va, uint64_t count);
+long nested_messages(const struct guest_memory *memory, uint64_t va, uint64_t count,
+		     bool write);
 
 #endif /* DBOS_NESTED_H */

@@ -11,6 +11,7 @@
 #include "sys/nested.h"
 
 #define BOUNCE_SIZE 32768
+#define BOUNCE_PIECES (BOUNCE_SIZE / DBOS_PAGE_SIZE + 2)
 
 /* The kernel moves no more at once (MAX_RW_COUNT). */
 #define LENGTH_MAX 0x7ffff000ull
@@ -21,6 +22,7 @@
  */
 struct space {
 	struct iovec given[IOV_MAX], pieces[IOV_MAX];
+	struct inflight_piece notes[IOV_MAX];
 	char bounce[BOUNCE_SIZE];
 };
 
@@ -52,6 +54,7 @@ static bool make_space(struct pass *pass)
 	if (address < 0 && address > -4096)
 		return false;
 	pass->space = (struct space *)address;
+	inflight_make_room(pass->memory.inflight, pass->space->notes, IOV_MAX);
 	return true;
 }
 
@@ -69,7 +72,8 @@ static bool becomes_vector(struct pass *pass, unsigned int i, uint64_t length, b
 			continue;
 		count = guest_pieces(&pass->memory, pass->given[i], length, write,
 				     pass->space->pieces, IOV_MAX);
-		if (count < 0)
+		if (count < 0 || guest_note(&pass->memory, pass->given[i], pass->space->pieces,
+					    count, write) < 0)
 			return false;
 		pass->number = vector_of[k][1];
 		pass->arguments[i] = (uint64_t)pass->space->pieces;
@@ -79,11 +83,18 @@ static bool becomes_vector(struct pass *pass, unsigned int i, uint64_t length, b
 	return false;
 }
 
+/* What is written behind the call is noted before it, as if the host wrote there. */
 static long bounce(struct pass *pass, unsigned int i, uint64_t length, bool write)
 {
 	struct bounced *bounced = &pass->bounced[i];
+	struct iovec pieces[BOUNCE_PIECES];
+	long count;
 
 	if (length > BOUNCE_SIZE - pass->bounce_used)
+		return -EFAULT;
+	count = write ? guest_pieces(&pass->memory, pass->given[i], length, true, pieces,
+				     BOUNCE_PIECES) : 0;
+	if (count < 0 || guest_note(&pass->memory, pass->given[i], pieces, count, true) < 0)
 		return -EFAULT;
 	*bounced = (struct bounced){
 		pass->given[i], length, pass->space->bounce + pass->bounce_used, write,
@@ -96,18 +107,30 @@ static long bounce(struct pass *pass, unsigned int i, uint64_t length, bool writ
 	return 0;
 }
 
+/* All of it is in one piece. */
+static bool find_whole(const struct pass *pass, unsigned int i, uint64_t length, bool write,
+		       struct iovec *whole)
+{
+	const struct guest_memory *memory = &pass->memory;
+	struct reach to;
+
+	if (!reach_find(memory->dbos, memory->root, pass->given[i], length, write, &to))
+		return false;
+	*whole = (struct iovec){ (void *)to.host, length };
+	return to.length == length;
+}
+
 static long use_memory(struct pass *pass, unsigned int i, uint64_t length, bool write)
 {
-	struct reach to;
+	struct iovec whole;
 
 	if (length > LENGTH_MAX)
 		length = LENGTH_MAX;
 	if (!length)
 		return 0;
-	if (reach_find(pass->memory.dbos, pass->given[i], length, write, &to) &&
-	    to.length == length) {
-		pass->arguments[i] = to.host;
-		return 0;
+	if (find_whole(pass, i, length, write, &whole)) {
+		pass->arguments[i] = (uint64_t)whole.iov_base;
+		return guest_note(&pass->memory, pass->given[i], &whole, 1, write);
 	}
 	/* Scattered, or refused: then guest_pieces() finds out where. */
 	if (!make_space(pass))
@@ -145,6 +168,9 @@ static long use_iovec(struct pass *pass, unsigned int i, unsigned int count_of, 
 				      write, pass->space->pieces + used, IOV_MAX - used);
 		if (pieces < 0)
 			return pieces;
+		if (guest_note(&pass->memory, (uint64_t)given->iov_base,
+			       pass->space->pieces + used, pieces, write) < 0)
+			return -ENOMEM;
 		used += pieces;
 	}
 	pass->arguments[i] = (uint64_t)pass->space->pieces;
@@ -162,14 +188,28 @@ static long use_string(struct pass *pass, unsigned int i)
 	return use_memory(pass, i, length, false);
 }
 
-/* Of whatever length: right as far as its page goes, and a value if nothing is there. */
+/*
+ * Of whatever length: right as far as its page goes, and a value if nothing is there. Memory that
+ * is copied for who writes it counts as written.
+ */
 static long use_any(struct pass *pass, unsigned int i)
 {
-	struct reach to;
+	bool copies = guest_copies(pass->memory.dbos, pass->given[i]);
+	struct iovec piece;
 
-	if (reach_find(pass->memory.dbos, pass->given[i], 1, false, &to))
-		pass->arguments[i] = to.host;
-	return 0;
+	if (copies && find_whole(pass, i, 1, false, &piece) &&
+	    guest_pieces(&pass->memory, pass->given[i], 1, true, &piece, 1) < 0)
+		return -EFAULT;
+	if (!find_whole(pass, i, 1, false, &piece))
+		return 0;
+	pass->arguments[i] = (uint64_t)piece.iov_base;
+	piece.iov_len = DBOS_PAGE_SIZE - pass->given[i] % DBOS_PAGE_SIZE;
+	return guest_note(&pass->memory, pass->given[i], &piece, 1, copies);
+}
+
+static bool receives(const struct pass *pass)
+{
+	return pass->number == SYS_recvmsg || pass->number == SYS_recvmmsg;
 }
 
 static long use_pointer(struct pass *pass, unsigned int i)
@@ -200,11 +240,17 @@ static long use_pointer(struct pass *pass, unsigned int i)
 	case ARGUMENT_IOVEC:
 		return use_iovec(pass, i, argument->count, argument->out);
 	case ARGUMENT_STRINGS:
+		if (!make_space(pass))
+			return -ENOMEM;
 		return nested_strings(&pass->memory, pass->given[i]);
 	case ARGUMENT_MESSAGE:
-		return nested_messages(&pass->memory, pass->given[i], 1);
+		if (!make_space(pass))
+			return -ENOMEM;
+		return nested_messages(&pass->memory, pass->given[i], 1, receives(pass));
 	case ARGUMENT_MESSAGES:
-		return nested_messages(&pass->memory, pass->given[i], count);
+		if (!make_space(pass))
+			return -ENOMEM;
+		return nested_messages(&pass->memory, pass->given[i], count, receives(pass));
 	case ARGUMENT_ANY:
 		return use_any(pass, i);
 	default:
@@ -222,19 +268,26 @@ static long give_back(struct pass *pass, long ret)
 	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++) {
 		const struct bounced *bounced = &pass->bounced[i];
 
-		if (bounced->out &&
-		    guest_write(&pass->memory, bounced->va, bounced->copy, bounced->length) < 0)
+		if (bounced->out && guest_write_back(&pass->memory, bounced->va, bounced->copy,
+						     bounced->length) < 0)
 			ret = -EFAULT;
 	}
 	return ret;
 }
 
+static uint64_t inflight_root(const struct pass *pass)
+{
+	return pass->memory.root ? pass->memory.root : pass->vcpu->dbos->table.root;
+}
+
 /* Outside for the call alone: where a pointer leads is read in the page table, before and after. */
 static long translate_and_make(struct pass *pass, struct cpus *cpus, struct cpu *cpu)
 {
+	unsigned int number = cpus_number(cpus, cpu);
 	long ret = 0;
 
 	cpu_walks(cpus, cpu);
+	inflight_begin(pass->memory.inflight, inflight_root(pass));
 	for (unsigned int i = 0; !ret && i < SYSCALL_ARGUMENTS; i++) {
 		if (pass->given[i])
 			ret = use_pointer(pass, i);
@@ -245,6 +298,7 @@ static long translate_and_make(struct pass *pass, struct cpus *cpus, struct cpu 
 		cpu_walks(cpus, cpu);
 		ret = give_back(pass, ret);
 	}
+	inflight_end(&pass->vcpu->dbos->inflights, number);
 	cpu_outside(cpus, cpu);
 	if (pass->space)
 		host_syscall(SYS_munmap, (long)pass->space, sizeof(struct space), 0, 0, 0, 0);
@@ -256,12 +310,13 @@ long pass_call(struct vcpu *vcpu, const struct syscall_info *call, struct pass_f
 	const struct dune_regs *regs = vcpu->regs;
 	struct pass pass = {
 		.vcpu = vcpu,
-		.memory = { vcpu->dbos, fault },
+		.memory = guest_memory_of(vcpu, fault),
 		.call = call,
 		.number = regs->rax,
 		.given = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 },
 	};
 
+	pass.memory.inflight = &vcpu->dbos->inflights.cpu[vcpu->number];
 	*fault = (struct pass_fault){ 0 };
 	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++)
 		pass.arguments[i] = pass.given[i];

@@ -16,6 +16,7 @@
 /* Why there was no call: the guest's own table does not allow the access. */
 struct pass_fault {
 	uint64_t va;
+	uint64_t length;	/* as much is wanted there, at least */
 	bool happened, write;
 };
 

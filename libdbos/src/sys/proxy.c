@@ -18,6 +18,7 @@
 #include "sys/child.h"
 #include "sys/descriptors.h"
 #include "sys/exit.h"
+#include "sys/guest_memory.h"
 #include "sys/pass.h"
 #include "sys/proxy.h"
 #include "sys/signals.h"
@@ -26,11 +27,7 @@
 
 static bool has_fault_handler(const struct dbos *dbos, uint64_t va)
 {
-	const struct handler *node = __atomic_load_n(&dbos->handlers.faults, __ATOMIC_ACQUIRE);
-
-	while (node && !(node->first <= va && va <= node->last))
-		node = node->next;
-	return node != NULL;
+	return handlers_cover(&dbos->handlers.faults, va, false) || guest_copies(dbos, va);
 }
 
 /*
@@ -47,8 +44,10 @@ static void fault_at_call(struct vcpu *vcpu, const struct pass_fault *fault)
 		regs->rax = -EFAULT;
 		return;
 	}
+	vcpu->refused_va = fault->va;
+	vcpu->refused_length = fault->length;
 	cpu_walks(cpus, &cpus->cpu[vcpu->number]);
-	if (reach_present(vcpu->dbos, fault->va))
+	if (reach_present(vcpu->dbos, cpus->cpu[vcpu->number].root, fault->va))
 		error_code |= DBOS_FEC_PRESENT;
 	cpu_outside(cpus, &cpus->cpu[vcpu->number]);
 	/* One byte before the OUT, and not on it, where KVM would take it for done. */

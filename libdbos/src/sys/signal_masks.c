@@ -80,7 +80,7 @@ void signal_mask_becomes(struct vcpu *vcpu, uint64_t mask)
 long signal_mask_call(struct vcpu *vcpu, struct pass_fault *fault)
 {
 	const struct dune_regs *regs = vcpu->regs;
-	const struct guest_memory memory = { vcpu->dbos, fault };
+	const struct guest_memory memory = guest_memory_of(vcpu, fault);
 	uint64_t set, old, mask;
 	long ret = 0;
 

@@ -42,7 +42,7 @@ static long change(stack_t *stack, const stack_t *to, uint64_t sp)
 long signal_stack_call(struct vcpu *vcpu, struct pass_fault *fault)
 {
 	const struct dune_regs *regs = vcpu->regs;
-	const struct guest_memory memory = { vcpu->dbos, fault };
+	const struct guest_memory memory = guest_memory_of(vcpu, fault);
 	stack_t *stack = &vcpu->signals.stack, to, from = *stack;
 	uint64_t sp = caller_sp(regs);
 	long ret = 0;

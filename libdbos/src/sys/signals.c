@@ -314,7 +314,7 @@ static long change_action(struct vcpu *vcpu, int signo, const struct signal_acti
 long signal_action_call(struct vcpu *vcpu, struct pass_fault *fault)
 {
 	const struct dune_regs *regs = vcpu->regs;
-	const struct guest_memory memory = { vcpu->dbos, fault };
+	const struct guest_memory memory = guest_memory_of(vcpu, fault);
 	struct signal_action to, from;
 	int signo = regs->rdi;
 	long ret = 0;
