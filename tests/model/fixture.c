@@ -7,6 +7,7 @@
 struct cpus cpus;
 struct frames frames;
 struct table table;
+bool frames_watched;
 
 static struct frame frame_array[POOL_MAX];
 
@@ -22,6 +23,7 @@ void fixture_begin(uint64_t seed, unsigned int limit, unsigned int pool,
 		.interrupt = interrupt, .fault = fault, .step_limit = STEP_LIMIT,
 	};
 
+	frames_watched = false;
 	model_begin(seed, &hooks);
 	memset(&cpus, 0, offsetof(struct cpus, cpu[limit]));
 	memset(&frames, 0, offsetof(struct frames, own[limit]));

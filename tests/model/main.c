@@ -6,22 +6,23 @@
  *
  * SCHEDULES of each property. The first one that fails ends it, with status 1, and with the
  * arguments that show it again. Times are those of this process on its CPU. A bug may end the model
- * itself, by a pointer that leads nowhere: that is a failure like any other.
+ * itself, by a pointer that leads nowhere or a list that has no end: failures like any other.
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "property.h"
 
-#define COUNT 5
+#define COUNT 7
 
 static const struct property *const properties[COUNT] = {
 	&remap_property, &host_property, &calls_property, &reuse_property,
-	&index_property,
+	&index_property, &snapshot_property, &oldest_property,
 };
 
 /* What is being tried: for the signal handler too. */
@@ -52,10 +53,9 @@ static void report_failure(const char *why)
 }
 
 /* Nothing of ours is held that printf() could want: the model prints nothing while it runs. */
-static void on_fault(int signo)
+static void on_signal(int signo)
 {
-	(void)signo;
-	report_failure("an access to no memory");
+	report_failure(signo == SIGVTALRM ? "no end, and no step" : "an access to no memory");
 	fflush(stdout);
 	_exit(1);
 }
@@ -63,9 +63,11 @@ static void on_fault(int signo)
 /* NULL, or why it failed. */
 static const char *try_once(const struct property *property, uint64_t seed, struct tally *tally)
 {
+	static const struct itimerval patience = { .it_value.tv_sec = 5 };
 	double began = cpu_seconds();
 	const char *failure;
 
+	setitimer(ITIMER_VIRTUAL, &patience, NULL);
 	property->begin(seed);
 	failure = model_run();
 	if (!failure && property->end) {
@@ -146,7 +148,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "model: no memory\n");
 		return 2;
 	}
-	signal(SIGSEGV, on_fault);
+	signal(SIGSEGV, on_signal);
+	signal(SIGVTALRM, on_signal);
 	if (!try_all(tally, schedules, seed))
 		return 1;
 	report(tally, seed);

@@ -22,11 +22,16 @@ extern const struct property host_property;
 extern const struct property calls_property;
 extern const struct property reuse_property;
 extern const struct property index_property;
+extern const struct property snapshot_property;
+extern const struct property oldest_property;
 
 /* What stands on the model: the product's own structures. */
 extern struct cpus cpus;
 extern struct frames frames;
 extern struct table table;
+
+/* Frames that are handed out are looked at (views.c). A new schedule begins without. */
+extern bool frames_watched;
 
 /* Frames of the pool, which lies at POOL_GPA; DATA_GPA: memory that is no pool's, 2 MiB-aligned. */
 #define POOL_GPA   0x100000ull

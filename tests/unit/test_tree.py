@@ -24,6 +24,7 @@ LAYERS = {
     "cpu": {"cpu", "hv", "dbos_internal.h"},
     "mm": {"mm", "cpu", "hv", "dbos_internal.h"},
     "sys": {"sys", "mm", "cpu", "hv", "dbos_internal.h"},
+    "snappy": {"snappy", "sys", "mm", "cpu", "hv", "dbos_internal.h"},
     "compat": {"compat", "mm", "cpu", "hv", "dbos_internal.h", "user.h"},
 }
 

@@ -13,7 +13,7 @@
  * Functions that change regions take a lock, and may wait like a SYNC flush: from threads inside
  * and outside, but not in handlers, with an entry locked, or with the world stopped. -EDEADLK in a
  * signal handler of a thread that is inside. A function that fails has changed nothing, but that
- * leaves may have been split.
+ * leaves may have been split. -EBUSY where one is changed that is a member (<dbos/snapshot.h>).
  */
 #ifndef DBOS_REGION_H
 #define DBOS_REGION_H

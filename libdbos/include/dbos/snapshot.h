@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Snapshots: memory as it was at one moment, for as long as it is wanted, while the process goes on
+ * writing. Many at once, of one another too, released in any order. docs/snappy.md has the whole.
+ *
+ * There are snapshots of regions (<dbos/region.h>) that were made members, of all of them together;
+ * the rest of memory (stacks, what malloc() has, libdbos's own) is the same in all snapshots as for
+ * the process. So a snapshot is for who wants to read the members, on a thread that goes on with
+ * its own stack. What he writes to them is the snapshot's own.
+ *
+ * A snapshot is a cut: writes that happened before dbos_snap_create() are in, of every thread that
+ * is inside, and system calls that have returned; none that happen after it. What a system call is
+ * writing at that moment may be in or not, each byte for itself, and does not change any more.
+ *
+ * Members belong to snapshots: entries of theirs are not the program's to change (<dbos/mm.h>), and
+ * regions that are members stay as they are: -EBUSY. Where the host has a member's pages changes as
+ * they are copied. System calls inside are told; but threads outside, children of fork(), and what
+ * the kernel has kept a pointer to (io_uring, set_robust_list) find at their addresses what was
+ * there at the first cut, and what they write there is in snapshots. Calls that began before their
+ * memory became a member are not known.
+ *
+ * Functions return -EDEADLK in signal handlers of threads that are inside, in a world that the
+ * caller has stopped, and in calls (<dbos/smp.h>). Unless noted they are thread-safe, and may be
+ * called inside and outside, but not in handlers or with an entry locked; they may wait for others.
+ */
+#ifndef DBOS_SNAPSHOT_H
+#define DBOS_SNAPSHOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dbos/dbos.h>
+#include <dbos/region.h>
+
+struct dbos_snap;
+
+/*
+ * Makes the region a member. -EINVAL: it is not WRITABLE, BARE, or not of whole 2 MiB; -EBUSY:
+ * there are snapshots; -EEXIST: it is one; -ENOSPC: no guest-physical space, or 63 members;
+ * -ENOMEM.
+ */
+int dbos_snap_add(struct dbos *dbos, struct dbos_region *region);
+
+/*
+ * A snapshot of all members: of the process, or of what the calling vCPU sees if it is on a
+ * snapshot. -EINVAL: unknown flags, or no member; -ENOMEM: no frame for its tables.
+ *
+ * It stops all vCPUs for a time that grows with the members by 8 bytes for 2 MiB, or, by the engine
+ * "epoch", by 8 for 4 KiB. That one copies the whole page table at once, as the paper does; then
+ * writers do not have to.
+ */
+#define DBOS_SNAP_EPOCH (1u << 0)
+
+int dbos_snap_create(struct dbos *dbos, unsigned int flags, struct dbos_snap **snap);
+
+/* A snapshot of a snapshot, as it is now. */
+int dbos_snap_child(struct dbos_snap *parent, unsigned int flags, struct dbos_snap **snap);
+
+/*
+ * Gives it up. -EBUSY: a vCPU is on it. Pages that others have copied since, and it alone has, are
+ * freed; those that snapshots of it have stay until these are released.
+ */
+int dbos_snap_release(struct dbos_snap *snap);
+
+/*
+ * The calling vCPU sees @snap from now on: its system calls as well, and its signal handlers. Only
+ * inside, -EINVAL; -EBUSY: it is on one. A thread that is on a snapshot may not leave (-EBUSY) or
+ * end, and should not fork.
+ */
+int dbos_snap_attach(struct dbos_snap *snap);
+int dbos_snap_detach(struct dbos *dbos);
+
+/* fn(arg) on @snap, by the calling thread; *result (may be NULL) is what it returns. */
+int dbos_snap_run(struct dbos_snap *snap, void *(*fn)(void *arg), void *arg, void **result);
+
+/* Copies from a snapshot, wherever the caller is. -EFAULT: not all of it is of members. */
+int dbos_snap_read(struct dbos_snap *snap, const void *va, void *to, size_t length);
+
+/*
+ * Calls @found for the ranges of pages that may differ, by rising address, until it returns other
+ * than 0, which is the result then. @found must not call functions of this header.
+ */
+int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
+		   int (*found)(void *arg, const void *va, size_t length), void *arg);
+
+struct dbos_snap_stats {
+	uint64_t created, released;
+	uint64_t kept;			/* ones that are released, but for others made of them */
+	uint64_t tables, pages;		/* copied by who wrote first, of 4 KiB each */
+	uint64_t splits;		/* of 2 MiB leaves */
+	uint64_t reused;		/* faults that found nothing to copy any more */
+	uint64_t in_flight;		/* pages copied at cuts, as the host was writing them */
+	uint64_t waited;		/* pages that were free when a system call had ended */
+	uint64_t entries;		/* of page tables, read or copied by cuts */
+};
+
+/* As of now, since the first dbos_snap_add(); all 0 before. From handlers too. */
+int dbos_snap_stats(const struct dbos *dbos, struct dbos_snap_stats *stats);
+
+#endif /* DBOS_SNAPSHOT_H */

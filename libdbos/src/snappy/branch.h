@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Branches: the process's own memory, each snapshot, and each snapshot of a snapshot.
+ *
+ * A branch has a page table and, in it, frames that it was given at its cut, which are its
+ * ancestors', and frames that it has mapped since, which are its own: those born after its epoch.
+ * It may write a frame where it is if that is its own and none of its children has it. Otherwise it
+ * copies, and what was its own, and is not any more, is held by the youngest child that has it.
+ *
+ * When a child goes, what it held goes to its elder neighbour, if that has it too, or is free. So
+ * each frame is looked at once for each snapshot that has it, and none holds up another one.
+ */
+#ifndef DBOS_BRANCH_H
+#define DBOS_BRANCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cpu/spinlock.h"
+#include "mm/table.h"
+#include "snappy/life.h"
+
+struct branch {
+	struct branch *parent;		/* NULL: the process's own */
+	struct table table;
+	uint64_t epoch;			/* that its cut has ended */
+	uint64_t users;			/* vCPUs that are on it */
+	bool released;			/* and kept for its children only */
+
+	/* Under the lock, which is the parent's for the last three; @newest is read without. */
+	struct spinlock lock;
+	struct branch *child;		/* the youngest */
+	uint64_t newest;		/* its epoch; 0: no child */
+	struct branch *elder;		/* the next older child of the parent */
+	struct life *held;		/* of the parent's, what no younger child has */
+	uint64_t held_count;
+};
+
+/* It was mapped by @branch itself. */
+static inline bool branch_owns(const struct branch *branch, const struct life *life)
+{
+	return machine_load(&life->birth) > branch->epoch;
+}
+
+/*
+ * @branch may write the frame where it is. True stays true while no child is cut, so until the
+ * caller lets the world be stopped.
+ */
+static inline bool branch_has_alone(const struct branch *branch, const struct life *life)
+{
+	return branch_owns(branch, life) &&
+	       machine_load(&life->birth) > machine_load(&branch->newest);
+}
+
+/*
+ * A frame of its own has left @branch's table. True: a child has it, and holds it now. False: it
+ * is the caller's to free.
+ */
+bool branch_hold(struct branch *branch, struct life *life);
+
+/* @child is the youngest of @parent from now on. */
+void branch_insert(struct branch *parent, struct branch *child);
+
+/* @child goes. Returns what it held that no other child of its parent has. */
+struct life *branch_remove(struct branch *child);
+
+#endif /* DBOS_BRANCH_H */

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The write fault. It goes down one level at a time, and begins anew after each thing it has done:
+ *
+ *	2 MiB without W, alone		W is set
+ *	a leaf without W		it is split; the table is ours
+ *	a table without W		it is copied; the copy is ours
+ *	a page without W, alone		W is set
+ *	a page without W		it is copied, and everybody of this branch flushes
+ *
+ * An attempt has interrupts off and does not park, so no snapshot is cut meanwhile: what W and the
+ * birth of a frame say together stays true. Others' attempts are kept off by the lock of the page's
+ * entry, and by compare-and-swap one level up, where two make the same table and one is dropped.
+ */
+#include <errno.h>
+
+#include "snappy/engine.h"
+
+enum outcome { DONE, AGAIN, IN_USE, NOTHING, NEEDS_TABLE, NEEDS_PAGE };
+
+struct attempt {
+	struct snappy *snappy;
+	struct branch *branch;
+	uint64_t va;
+	uint64_t table, page;		/* frames in store */
+};
+
+static struct life *life_at(const struct attempt *attempt, uint64_t entry)
+{
+	return life_of(&attempt->snappy->lives, entry & DBOS_PTE_ADDR);
+}
+
+/*
+ * A leaf has the birth of its first page. Translations stay what they are, so nobody has to flush
+ * for them; but processors may walk through the old table by what they have cached of this entry.
+ * It is out of their reach once they have flushed a page, whichever.
+ */
+static enum outcome copy_table(struct attempt *attempt, uint64_t *word, uint64_t old)
+{
+	struct snappy *snappy = attempt->snappy;
+	bool owned = branch_owns(attempt->branch, life_at(attempt, old));
+	uint64_t generation;
+
+	if (!attempt->table)
+		return NEEDS_TABLE;
+	snappy_fill_table(snappy, attempt->table, old);
+	machine_store(&life_at(attempt, attempt->table)->birth, machine_load(&snappy->epoch));
+	if (!machine_cas(word, &old, attempt->table | ENTRY_TABLE | DBOS_PTE_W))
+		return AGAIN;
+	attempt->table = 0;
+	if (!entry_is_table(old)) {
+		machine_add(&snappy->counters.splits, 1);
+		return AGAIN;
+	}
+	machine_add(&snappy->counters.tables, 1);
+	generation = tlb_flush(snappy->cpus, attempt->va, 1, TLB_LAZY);
+	if (owned)
+		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 1, generation);
+	return AGAIN;
+}
+
+/* What allows all of 2 MiB to be written, or not. */
+static enum outcome open_range(struct attempt *attempt, uint64_t *word, uint64_t old)
+{
+	if (!branch_has_alone(attempt->branch, life_at(attempt, old)))
+		return copy_table(attempt, word, old);
+	if (machine_cas(word, &old, old | DBOS_PTE_W))
+		machine_add(&attempt->snappy->counters.reused, 1);
+	return AGAIN;
+}
+
+/* The entry keeps its lock, and its flags get theirs from the processor at any moment. */
+static void unlock(uint64_t *word, uint64_t set)
+{
+	uint64_t old = machine_load(word);
+
+	while (!machine_cas(word, &old, (old & ~DBOS_PTE_LOCK) | set))
+		;
+}
+
+/*
+ * The entry is locked, and what is there has no W for anybody. The copy is shown without W first:
+ * until all have flushed, some read the old page and some the copy, so they must be equal.
+ */
+static void copy_page(struct attempt *attempt, uint64_t *word, uint64_t old)
+{
+	struct snappy *snappy = attempt->snappy;
+	bool owned = branch_owns(attempt->branch, life_at(attempt, old));
+	uint64_t page = attempt->page, generation;
+
+	attempt->page = 0;
+	snappy_copy_page(snappy, page, old & DBOS_PTE_ADDR);
+	machine_store(&life_at(attempt, page)->birth, machine_load(&snappy->epoch));
+	machine_store(word, page | (old & ~DBOS_PTE_ADDR) | DBOS_PTE_LOCK);
+	generation = tlb_flush(snappy->cpus, attempt->va, 1, TLB_SYNC);
+	unlock(word, DBOS_PTE_W);
+	machine_add(&snappy->counters.pages, 1);
+	if (owned)
+		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 0, generation);
+}
+
+static enum outcome open_page(struct attempt *attempt, uint64_t *word)
+{
+	uint64_t old = machine_load(word);
+	bool alone;
+
+	if (!(old & DBOS_PTE_P))
+		return NOTHING;
+	if (old & DBOS_PTE_LOCK)
+		return IN_USE;
+	if (old & DBOS_PTE_W)
+		return DONE;
+	alone = branch_has_alone(attempt->branch, life_at(attempt, old));
+	if (!alone && !attempt->page)
+		return NEEDS_PAGE;
+	if (!machine_cas(word, &old, old | DBOS_PTE_LOCK))
+		return AGAIN;
+	if (alone) {
+		machine_add(&attempt->snappy->counters.reused, 1);
+		unlock(word, DBOS_PTE_W);
+	} else {
+		copy_page(attempt, word, old);
+	}
+	return DONE;
+}
+
+static enum outcome try(struct attempt *attempt)
+{
+	struct frames *pool = attempt->snappy->pool;
+	uint64_t *word = snappy_pde(attempt->snappy, attempt->branch, attempt->va);
+	uint64_t entry, *entries;
+
+	entry = word ? machine_load(word) : 0;
+	if (!(entry & DBOS_PTE_P))
+		return NOTHING;
+	if (!(entry & DBOS_PTE_W))
+		return open_range(attempt, word, entry);
+	if (!entry_is_table(entry))
+		return DONE;
+	entries = frames_memory(pool, entry & DBOS_PTE_ADDR);
+	return open_page(attempt, &entries[attempt->va / FRAME_SIZE % TABLE_ENTRIES]);
+}
+
+/* Between two attempts: others of this branch are served, so that they can have their way. */
+static int go_on(struct attempt *attempt, enum outcome outcome)
+{
+	struct cpus *cpus = attempt->snappy->cpus;
+
+	switch (outcome) {
+	case IN_USE:
+		tlb_catch_up(cpus, cpus_self(cpus));
+		machine_pause();
+		return 0;
+	case NEEDS_TABLE:
+		attempt->table = snappy_new_table(attempt->snappy, 1, 0);
+		return attempt->table ? 0 : -ENOMEM;
+	case NEEDS_PAGE:
+		attempt->page = snappy_new_page(attempt->snappy, 0);
+		return attempt->page ? 0 : -ENOMEM;
+	case NOTHING:
+		return -EFAULT;
+	default:
+		return 0;
+	}
+}
+
+int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
+{
+	struct attempt attempt = { snappy, branch, va & ~(FRAME_SIZE - 1ull), 0, 0 };
+	enum outcome outcome = NOTHING;
+	int ret = 0;
+
+	if (!snappy_is_member(snappy, va))
+		return -EFAULT;
+	do {
+		uint64_t irqs = machine_irqs_off();
+
+		outcome = try(&attempt);
+		machine_irqs_restore(irqs);
+		ret = go_on(&attempt, outcome);
+	} while (!ret && outcome != DONE);
+	if (attempt.table)
+		snappy_drop(snappy, attempt.table);
+	if (attempt.page)
+		snappy_drop(snappy, attempt.page);
+	/* Whoever was faster has changed the entry, and this processor may know the old one. */
+	tlb_flush_local(snappy->cpus, attempt.va, 1);
+	return ret;
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The cut. All vCPUs are parked or kept in the host, so between two of their instructions; what
+ * their processors remember of the page table is flushed before they run on.
+ */
+#include <errno.h>
+
+#include "snappy/engine.h"
+#include "snappy/keep.h"
+
+/* Entries of nothing are copied as such. */
+static int share_member(struct snappy *snappy, const struct branch *parent,
+			const struct branch *child, const struct member *member)
+{
+	uint64_t *entry = NULL, *childs = NULL;
+
+	for (uint64_t va = member->va; va < member->end; va += SNAPPY_RANGE) {
+		entry = snappy_next_pde(snappy, parent, va, entry);
+		childs = snappy_next_pde(snappy, child, va, childs);
+		*childs = 0;
+		if (!(machine_load(entry) & DBOS_PTE_P))
+			continue;
+		*childs = snappy->engine->share(snappy, entry);
+		if (!*childs)
+			return -ENOMEM;
+	}
+	snappy->counters.entries += (member->end - member->va) / SNAPPY_RANGE;
+	return 0;
+}
+
+static int share(struct snappy *snappy, const struct branch *parent, const struct branch *child)
+{
+	int ret = 0;
+
+	for (uint64_t i = 0; !ret && i < snappy->member_count; i++)
+		ret = share_member(snappy, parent, child, &snappy->member[i]);
+	return ret;
+}
+
+/* From here on the child is one, also if that is undone. */
+static int cut(struct snappy *snappy, struct branch *parent, struct branch *child)
+{
+	int ret;
+
+	child->epoch = snappy->epoch;
+	ret = share(snappy, parent, child);
+	machine_store(&snappy->epoch, child->epoch + 1);
+	branch_insert(parent, child);
+	if (!ret)
+		ret = keep_written_pages(snappy, parent, child);
+	/* Who is parked flushes before it goes on, who is in the host before it comes back. */
+	tlb_flush(snappy->cpus, 0, TLB_ALL_PAGES, TLB_LAZY);
+	return ret;
+}
+
+/*
+ * Outside of members the child has the parent's tables, which must not collapse any more: that is
+ * said first (table->copies), and whoever was at it is through when the world stands still.
+ */
+int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *child)
+{
+	int ret;
+
+	machine_add(&snappy->branches, 1);
+	ret = world_stop(snappy->cpus);
+	if (ret)
+		goto out;
+	ret = snappy_copy_root(snappy, parent, child);
+	if (ret) {
+		world_start(snappy->cpus);
+		goto out;
+	}
+	ret = cut(snappy, parent, child);
+	world_start(snappy->cpus);
+	snappy->counters.created++;
+	if (ret)
+		snappy_release(snappy, child);
+	return ret;
+
+out:
+	machine_add(&snappy->branches, -1ull);
+	return ret;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How a snapshot comes by its page table. All else is the same for all engines. */
+#ifndef DBOS_ENGINE_H
+#define DBOS_ENGINE_H
+
+#include "snappy/snappy.h"
+
+struct engine {
+	const char *name;
+	/*
+	 * The entry for 2 MiB of a member, in the parent's page directory: returns the one for the
+	 * child's, and sees to it that neither writes what the other has. The world is stopped, and
+	 * flushed behind it. Tables made here belong to the child. 0 for -ENOMEM, if *entry is
+	 * present.
+	 */
+	uint64_t (*share)(struct snappy *snappy, uint64_t *entry);
+};
+
+extern const struct engine lazy_engine, epoch_engine;
+
+/* frames.c: for tables and for pages, which live in epoch @birth on. 0: none is left. */
+uint64_t snappy_new_table(struct snappy *snappy, unsigned int level, uint64_t birth);
+uint64_t snappy_new_page(struct snappy *snappy, uint64_t birth);
+
+/* Of a frame that was never mapped, or that nobody has since he has flushed. */
+void snappy_drop(struct snappy *snappy, uint64_t gpa);
+
+/*
+ * @branch, whose own the frame was, does not map it any more: @level 0, a page, and a TLB_SYNC
+ * flush of @generation has been made, or a table of @level. It is free, or some snapshot's yet.
+ */
+void snappy_unlink(struct snappy *snappy, struct branch *branch, uint64_t gpa, unsigned int level,
+		   uint64_t generation);
+void snappy_free_lives(struct snappy *snappy, struct life *lives);
+
+/* roots.c: the upper levels, which no two branches have in common where there are members. */
+uint64_t *snappy_pde(const struct snappy *snappy, const struct branch *branch, uint64_t va);
+
+/* The same for who goes through a member: from the entry for the 2 MiB before, or from NULL. */
+static inline uint64_t *snappy_next_pde(const struct snappy *snappy, const struct branch *branch,
+					uint64_t va, uint64_t *before)
+{
+	return before && va % level_size(3) ? before + 1 : snappy_pde(snappy, branch, va);
+}
+
+int snappy_copy_root(struct snappy *snappy, const struct branch *parent, struct branch *child);
+void snappy_free_root(struct snappy *snappy, struct branch *branch);
+
+/* copies.c: what 2 MiB are as a table, with no right to write anything. */
+void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from);
+void snappy_copy_page(struct snappy *snappy, uint64_t to, uint64_t from);
+
+/* Entries are looked at as many at a time: most have none of @bits. */
+#define ENTRIES_AT_ONCE 8
+
+static inline bool entries_have(const uint64_t *entry, uint64_t bits)
+{
+	return (entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] |
+		entry[7]) & bits;
+}
+
+#define ENTRY_TABLE (DBOS_PTE_P | DBOS_PTE_U | DBOS_PTE_A)
+
+static inline bool entry_is_table(uint64_t entry)
+{
+	return entry & DBOS_PTE_P && !(entry & DBOS_PTE_PS);
+}
+
+#endif /* DBOS_ENGINE_H */

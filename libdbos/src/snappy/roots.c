@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The upper levels of a branch's page table. Where members are they are its own, down to the page
+ * directories; elsewhere they are the parent's, so what the process maps there later is seen too.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "snappy/engine.h"
+
+#define LEVEL_PDE 2
+
+/* In a PML4E or PDPTE: the table is this branch's alone. Processors ignore the bit. */
+#define ENTRY_OWN (1ull << 9)
+
+static uint64_t *word_of(const struct snappy *snappy, uint64_t table, uint64_t va,
+			 unsigned int level)
+{
+	return (uint64_t *)frames_memory(snappy->pool, table) +
+	       va / level_size(level) % TABLE_ENTRIES;
+}
+
+uint64_t *snappy_pde(const struct snappy *snappy, const struct branch *branch, uint64_t va)
+{
+	uint64_t table = branch->table.root;
+
+	for (unsigned int level = TABLE_LEVELS; level > LEVEL_PDE; level--) {
+		uint64_t entry = machine_load(word_of(snappy, table, va, level));
+
+		if (!entry_is_table(entry))
+			return NULL;
+		table = entry & DBOS_PTE_ADDR;
+	}
+	return word_of(snappy, table, va, LEVEL_PDE);
+}
+
+/* The world is stopped: only flags of the processor change in what is copied. */
+static uint64_t copy_table(struct snappy *snappy, uint64_t from, unsigned int level)
+{
+	uint64_t gpa = snappy_new_table(snappy, level, 0), *to;
+
+	if (!gpa)
+		return 0;
+	to = frames_memory(snappy->pool, gpa);
+	memcpy(to, frames_memory(snappy->pool, from), FRAME_SIZE);
+	for (unsigned int i = 0; level > LEVEL_PDE && i < TABLE_ENTRIES; i++) {
+		if (to[i] & ENTRY_OWN)
+			to[i] &= ~ENTRY_OWN;
+	}
+	return gpa;
+}
+
+/* The table below *word, which the parent has yet, becomes the child's own. */
+static int own_table(struct snappy *snappy, uint64_t *word, unsigned int level)
+{
+	uint64_t gpa;
+
+	if (*word & ENTRY_OWN)
+		return 0;
+	gpa = copy_table(snappy, *word & DBOS_PTE_ADDR, level);
+	if (!gpa)
+		return -ENOMEM;
+	*word = (*word & ~DBOS_PTE_ADDR) | gpa | ENTRY_OWN;
+	return 0;
+}
+
+static int own_path(struct snappy *snappy, struct branch *child, uint64_t va)
+{
+	uint64_t *word = word_of(snappy, child->table.root, va, 4);
+	int ret = own_table(snappy, word, 3);
+
+	if (ret)
+		return ret;
+	return own_table(snappy, word_of(snappy, *word & DBOS_PTE_ADDR, va, 3), 2);
+}
+
+/* One page directory is 1 GiB. */
+int snappy_copy_root(struct snappy *snappy, const struct branch *parent, struct branch *child)
+{
+	int ret = 0;
+
+	child->table = parent->table;
+	child->table.root = copy_table(snappy, parent->table.root, TABLE_LEVELS);
+	if (!child->table.root)
+		return -ENOMEM;
+	for (uint64_t i = 0; !ret && i < snappy->member_count; i++) {
+		const struct member *member = &snappy->member[i];
+		uint64_t step = level_size(3);
+
+		for (uint64_t va = member->va & ~(step - 1); !ret && va < member->end; va += step)
+			ret = own_path(snappy, child, va);
+	}
+	if (ret)
+		snappy_free_root(snappy, child);
+	return ret;
+}
+
+/*
+ * Two vCPUs may do it at once: with the same value. A table that is not the branch's own is the
+ * process's, so what is below is there.
+ */
+bool snappy_take_entry(struct snappy *snappy, struct branch *branch, uint64_t va)
+{
+	uint64_t table = branch->table.root, from = snappy->own.table.root;
+
+	for (unsigned int level = TABLE_LEVELS; level >= LEVEL_PDE; level--) {
+		uint64_t *word = word_of(snappy, table, va, level);
+		uint64_t entry = machine_load(word);
+		uint64_t there = machine_load(word_of(snappy, from, va, level));
+
+		if (!(entry & DBOS_PTE_P) && there & DBOS_PTE_P) {
+			machine_store(word, there);
+			return true;
+		}
+		if (!(entry & ENTRY_OWN))
+			return false;
+		table = entry & DBOS_PTE_ADDR;
+		from = there & DBOS_PTE_ADDR;
+	}
+	return false;
+}
+
+static void free_table(struct snappy *snappy, uint64_t gpa, unsigned int level)
+{
+	const uint64_t *entries = frames_memory(snappy->pool, gpa);
+
+	for (unsigned int i = 0; level > LEVEL_PDE && i < TABLE_ENTRIES; i++) {
+		if (entries[i] & ENTRY_OWN)
+			free_table(snappy, entries[i] & DBOS_PTE_ADDR, level - 1);
+	}
+	snappy_drop(snappy, gpa);
+}
+
+void snappy_free_root(struct snappy *snappy, struct branch *branch)
+{
+	free_table(snappy, branch->table.root, TABLE_LEVELS);
+}

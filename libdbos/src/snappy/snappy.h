@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Snappy: snapshots of the members, which are whole 2 MiB ranges of the process's addresses. What
+ * it does and why that is right: docs/snappy.md.
+ *
+ * Below are the parts that run on the model as well; <dbos/snapshot.h> is the public side. Nothing
+ * here may be called from a signal handler, under a spinlock or with an entry locked.
+ */
+#ifndef DBOS_SNAPPY_H
+#define DBOS_SNAPPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mm/inflight.h"
+#include "snappy/branch.h"
+#include "snappy/life.h"
+
+#define SNAPPY_RANGE	(1ull << 21)
+#define SNAPPY_MEMBERS	(LIVES_EXTENTS - 1)
+
+/* Disjoint, by rising address. */
+struct member {
+	uint64_t va, end;
+};
+
+struct snappy_counters {
+	uint64_t created, released;
+	uint64_t tables, pages;		/* copied by writers */
+	uint64_t splits;		/* of 2 MiB leaves, by writers */
+	uint64_t reused;		/* faults that found that nobody else has it any more */
+	uint64_t kept;			/* pages copied at a cut, since the host was writing them */
+	uint64_t waited;		/* frames that had to wait for a system call to end */
+	uint64_t reborn;		/* pages that were copied to a member's own frame */
+	uint64_t entries;		/* of page tables, copied or changed by cuts */
+};
+
+struct engine;
+
+/* All zero at first. */
+struct snappy {
+	struct cpus *cpus;
+	struct frames *pool;
+	struct inflights *inflights;
+	const struct engine *engine;
+	struct lives lives;
+	struct branch own;		/* the process's */
+	struct branch *on[CPUS_MAX];	/* where each vCPU is, if not there; its own to read */
+	uint64_t lock;			/* who creates or releases */
+	uint64_t epoch;			/* the present one */
+	uint64_t branches;		/* beside the process's; released ones too */
+	uint64_t member_count;
+	struct member member[SNAPPY_MEMBERS];
+	struct spinlock waiting_lock;
+	struct life *waiting;		/* free, but for a system call that uses them */
+	struct spinlock resting_lock;
+	struct life *resting, **resting_end;	/* members' frames that are free, oldest first */
+	uint64_t resting_count;
+	struct snappy_counters counters;
+};
+
+/* The pool's lives, one for each frame of it, are zero; @table is the process's. */
+void snappy_init(struct snappy *snappy, struct table *table, struct inflights *inflights,
+		 struct life *pool_lives);
+
+/*
+ * Who creates, releases, or looks at several branches at once. Waits for others, and serves them
+ * meanwhile; -EDEADLK: in a world that the caller has stopped, or inside of a call.
+ */
+int snappy_lock(struct snappy *snappy);
+void snappy_unlock(struct snappy *snappy);
+
+/*
+ * [va, va + pages) becomes a member; its memory is at @memory->gpa. -EINVAL: no whole ranges;
+ * -EBUSY: there are snapshots; -EEXIST: part of it is one; -ENOSPC; -ENOMEM: no frame for a table.
+ * Under snappy_lock().
+ */
+int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_extent *memory);
+bool snappy_is_member(const struct snappy *snappy, uint64_t va);
+
+/* create.c: under snappy_lock(). All vCPUs stand still meanwhile. -ENOMEM: nothing has changed. */
+int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *child);
+
+/*
+ * release.c: gives up a snapshot that nobody is on; under snappy_lock(). Returns the branches that
+ * are gone by that, linked by ->elder: itself and, if they waited for it, its ancestors.
+ */
+struct branch *snappy_release(struct snappy *snappy, struct branch *branch);
+
+/*
+ * break.c: makes the page at @va, of a member, one that @branch may write: a write fault, in guest
+ * mode. 0: try again; -EFAULT: no entry, or no member; -ENOMEM.
+ */
+int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va);
+
+/* attach.c: the calling vCPU, which is inside, sees @branch from now on. */
+void snappy_attach(struct snappy *snappy, struct branch *branch);
+void snappy_detach(struct snappy *snappy);
+struct branch *snappy_here(struct snappy *snappy);
+
+/*
+ * roots.c: what the process's table has above its leaf tables for @va and @branch's has not, is
+ * taken over. False: nothing was.
+ */
+bool snappy_take_entry(struct snappy *snappy, struct branch *branch, uint64_t va);
+
+/* read.c: under snappy_lock(). -EFAULT: there is nothing at part of it, or it is no member's. */
+int snappy_read(struct snappy *snappy, struct branch *branch, uint64_t va, void *to,
+		uint64_t length);
+
+/* Pages of different frames, as ranges by rising address, until @found returns other than 0. */
+int snappy_diff(struct snappy *snappy, struct branch *a, struct branch *b,
+		int (*found)(void *arg, uint64_t va, uint64_t length), void *arg);
+
+/* Releases what has waited for system calls that are over: inflights->ended. */
+void snappy_calls_ended(void *snappy);
+
+#endif /* DBOS_SNAPPY_H */

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The public side of snapshots: <dbos/snapshot.h>. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "snappy/engine.h"
+#include "snappy/instance.h"
+
+static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
+		  struct dbos_snap **out)
+{
+	struct snappy *snappy = dbos->snappy;
+	struct dbos_snap *snap;
+	int ret;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	if (flags & ~DBOS_SNAP_EPOCH || !snappy || !snappy->member_count)
+		return -EINVAL;
+	snap = calloc(1, sizeof(*snap));
+	if (!snap)
+		return -ENOMEM;
+	snap->dbos = dbos;
+	ret = snappy_lock(snappy);
+	if (!ret) {
+		snappy->engine = flags & DBOS_SNAP_EPOCH ? &epoch_engine : &lazy_engine;
+		ret = snappy_create(snappy, parent, &snap->branch);
+		snappy_unlock(snappy);
+	}
+	if (ret)
+		free(snap);
+	else
+		*out = snap;
+	return ret;
+}
+
+int dbos_snap_create(struct dbos *dbos, unsigned int flags, struct dbos_snap **snap)
+{
+	return create(dbos, dbos->snappy ? snappy_here(dbos->snappy) : NULL, flags, snap);
+}
+
+int dbos_snap_child(struct dbos_snap *parent, unsigned int flags, struct dbos_snap **snap)
+{
+	return create(parent->dbos, &parent->branch, flags, snap);
+}
+
+int dbos_snap_release(struct dbos_snap *snap)
+{
+	struct snappy *snappy = snap->dbos->snappy;
+	struct branch *gone = NULL, *next;
+	int ret;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	ret = snappy_lock(snappy);
+	if (ret)
+		return ret;
+	if (machine_load(&snap->branch.users))
+		ret = -EBUSY;
+	else
+		gone = snappy_release(snappy, &snap->branch);
+	snappy_unlock(snappy);
+	for (; gone; gone = next) {
+		next = gone->elder;
+		free((struct dbos_snap *)gone);
+	}
+	return ret;
+}
+
+int dbos_snap_attach(struct dbos_snap *snap)
+{
+	struct snappy *snappy = snap->dbos->snappy;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	if (!machine_in_guest())
+		return -EINVAL;
+	if (snappy_here(snappy) != &snappy->own)
+		return -EBUSY;
+	snappy_attach(snappy, &snap->branch);
+	return 0;
+}
+
+int dbos_snap_detach(struct dbos *dbos)
+{
+	struct snappy *snappy = dbos->snappy;
+
+	if (!machine_in_guest() || !snappy || snappy_here(snappy) == &snappy->own)
+		return -EINVAL;
+	snappy_detach(snappy);
+	return 0;
+}
+
+int dbos_snap_run(struct dbos_snap *snap, void *(*fn)(void *arg), void *arg, void **result)
+{
+	int ret = dbos_snap_attach(snap);
+	void *returned;
+
+	if (ret)
+		return ret;
+	returned = fn(arg);
+	if (result)
+		*result = returned;
+	return dbos_snap_detach(snap->dbos);
+}
+
+int dbos_snap_read(struct dbos_snap *snap, const void *va, void *to, size_t length)
+{
+	struct snappy *snappy = snap->dbos->snappy;
+	int ret;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	ret = snappy_lock(snappy);
+	if (ret)
+		return ret;
+	ret = snappy_read(snappy, &snap->branch, (uint64_t)va, to, length);
+	snappy_unlock(snappy);
+	return ret;
+}
+
+struct found {
+	int (*found)(void *arg, const void *va, size_t length);
+	void *arg;
+};
+
+static int tell(void *arg, uint64_t va, uint64_t length)
+{
+	const struct found *found = arg;
+
+	return found->found(found->arg, (const void *)va, length);
+}
+
+int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
+		   int (*found)(void *arg, const void *va, size_t length), void *arg)
+{
+	struct snappy *snappy = a->dbos->snappy;
+	struct found to = { found, arg };
+	int ret;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	ret = snappy_lock(snappy);
+	if (ret)
+		return ret;
+	ret = snappy_diff(snappy, &a->branch, &b->branch, tell, &to);
+	snappy_unlock(snappy);
+	return ret;
+}
+
+int dbos_snap_stats(const struct dbos *dbos, struct dbos_snap_stats *stats)
+{
+	const struct snappy *snappy = dbos->snappy;
+	const struct snappy_counters *counters;
+
+	*stats = (struct dbos_snap_stats){ 0 };
+	if (!snappy)
+		return 0;
+	counters = &snappy->counters;
+	*stats = (struct dbos_snap_stats){
+		.created = counters->created, .released = counters->released,
+		.kept = snappy->branches - (counters->created - counters->released),
+		.tables = counters->tables, .pages = counters->pages,
+		.splits = counters->splits, .reused = counters->reused,
+		.in_flight = counters->kept, .waited = counters->waited,
+		.entries = counters->entries,
+	};
+	return 0;
+}
