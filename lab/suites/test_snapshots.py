@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Snapshots on real vCPUs: what the model proves (S1 to S20), each engine after the other."""
+
+import re
+
+from lab.engine import Accelerator
+from lab.lab import Lab
+from lab.session.backend import Backend
+
+CALLS = ["host", "calls", "pieces", "large"]
+STEPS = ["kept", "moment", *CALLS, "tree", "difference", "writers", "flat"]
+
+
+def test_snapshots(lab: Lab, backend: Backend) -> None:
+    rounds = 10 if lab.engine.accelerator is Accelerator.BOCHS else 100
+    ran = backend.run(f"/lab/snapshots {rounds}", timeout=120)
+    said = re.findall(r"^(\w+): ok$", ran.text, re.M)
+    assert said == ["errors", "outside", *STEPS, *STEPS, "snapshots"], ran.stderr.decode()
+    assert ran.status == 0
