@@ -13,6 +13,7 @@
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
 #	make bench-libdbos	what a privileged process pays and saves; build/bench/libdbos-*.json
+#	make bench-snapshot	snapshots against fork; build/bench/snapshot-*.json
 #	make test-debug	the suites of the module on a kernel with KASAN and lockdep, compiled first
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
 #	make check-mutants	put bugs into the memory layer, and see the model find each
@@ -200,6 +201,10 @@ bench-libdbos: setup
 	@$(BIN)/dbos-lab image
 	@$(BIN)/python -m lab.bench.libdbos
 
+bench-snapshot: setup
+	@$(BIN)/dbos-lab image
+	@$(BIN)/python -m lab.bench.snapshot
+
 # Gives up what the lab has stored on this machine: images, builds, kept runs.
 clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
@@ -207,4 +212,5 @@ clean:
 .PHONY: help setup run doctor test unit image integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern check-protocol
-.PHONY: check-mutants test-more bench-libdbos soak-libdbos programs programs-some programs-image
+.PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos
+.PHONY: programs programs-some programs-image

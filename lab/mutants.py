@@ -20,7 +20,7 @@ MUTANTS = "tests/model/mutants"
 SCHEDULES = 50_000
 """Of each property: what the unmutated code passes too."""
 SECONDS = 900.0
-_FAILED = re.compile(r"(T\d): FAILED in schedule (\d+) after ([\d.]+) s: (.*)")
+_FAILED = re.compile(r"([ST]\d+): FAILED in schedule (\d+) after ([\d.]+) s: (.*)")
 
 
 @dataclass(frozen=True)
