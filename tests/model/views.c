@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <string.h>
+
+#include "views.h"
+
+#define HOST_SLOTS 16
+
+struct snappy snappy;
+struct inflights inflights;
+struct view views[VIEWS];
+
+static struct branch branches[VIEWS];
+static struct life pool_lives[POOL_MAX], own_lives[VIEWS_RANGES * TABLE_ENTRIES];
+static unsigned int hoarded;
+static uint64_t host_frame[HOST_SLOTS];
+
+/* Pages are far from one another, and in both ranges. */
+static uint64_t page_va(unsigned int page)
+{
+	return VIEWS_BASE + page % VIEWS_RANGES * SNAPPY_RANGE + page * 7 * FRAME_SIZE;
+}
+
+uint64_t view_va(unsigned int page, unsigned int word)
+{
+	return page_va(page) + word * 8;
+}
+
+uint64_t view_home(unsigned int page)
+{
+	return DATA_GPA + (page_va(page) - VIEWS_BASE);
+}
+
+static uint64_t root_of(unsigned int view)
+{
+	return view ? views[view].branch->table.root : table.root;
+}
+
+/* The tables on the way and, last, the page; 0 where there is nothing. */
+static void walk_view(unsigned int view, unsigned int page, uint64_t path[TABLE_LEVELS + 1])
+{
+	uint64_t gpa = root_of(view), va = page_va(page);
+
+	memset(path, 0, (TABLE_LEVELS + 1) * sizeof(path[0]));
+	for (unsigned int level = TABLE_LEVELS; level > 0; level--) {
+		uint64_t size = 1ull << (12 + 9 * (level - 1)), entry;
+
+		path[TABLE_LEVELS - level] = gpa;
+		entry = *data_word(gpa + va / size % TABLE_ENTRIES * 8);
+		if (!(entry & DBOS_PTE_P))
+			return;
+		gpa = entry & DBOS_PTE_ADDR;
+		if (level > 1 && entry & DBOS_PTE_PS) {
+			gpa += va % size & ~(FRAME_SIZE - 1ull);
+			break;
+		}
+	}
+	path[TABLE_LEVELS] = gpa;
+}
+
+uint64_t view_word(unsigned int view, unsigned int page, unsigned int word, uint64_t *gpa)
+{
+	uint64_t path[TABLE_LEVELS + 1];
+
+	walk_view(view, page, path);
+	if (gpa)
+		*gpa = path[TABLE_LEVELS];
+	return path[TABLE_LEVELS] ? *data_word(path[TABLE_LEVELS] + word * 8) : 0;
+}
+
+bool views_reach(uint64_t gpa)
+{
+	uint64_t path[TABLE_LEVELS + 1];
+
+	for (unsigned int i = 0; i < VIEWS * VIEW_PAGES; i++) {
+		if (i / VIEW_PAGES && !views[i / VIEW_PAGES].branch)
+			continue;
+		walk_view(i / VIEW_PAGES, i % VIEW_PAGES, path);
+		for (unsigned int k = 0; k <= TABLE_LEVELS; k++) {
+			if (path[k] == gpa)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Each frame that is handed out: nobody can reach it, and what it held is gone. */
+static uint64_t look_at(uint64_t gpa, unsigned int level)
+{
+	int who;
+
+	if (!gpa || !frames_watched)
+		return gpa;
+	who = model_who_reaches(gpa, level);
+	if (who >= 0)
+		model_fail("frame %#llx was handed out while vCPU %d can reach it",
+			   (unsigned long long)gpa, who);
+	if (views_reach(gpa))
+		model_fail("frame %#llx was handed out while a view has it",
+			   (unsigned long long)gpa);
+	for (unsigned int i = 0; i < HOST_SLOTS; i++) {
+		if (host_frame[i] == gpa)
+			model_fail("frame %#llx was handed out while the host uses it",
+				   (unsigned long long)gpa);
+	}
+	for (unsigned int i = 0; i < FRAME_SIZE; i += 8)
+		*data_word(gpa + i) = POISON;
+	return gpa;
+}
+
+uint64_t __real_frames_alloc(struct frames *frames);
+uint64_t __wrap_frames_alloc(struct frames *frames);
+uint64_t __real_frames_alloc_table(struct frames *frames, unsigned int level);
+uint64_t __wrap_frames_alloc_table(struct frames *frames, unsigned int level);
+uint64_t __real_snappy_new_page(struct snappy *snappy, uint64_t birth);
+uint64_t __wrap_snappy_new_page(struct snappy *snappy, uint64_t birth);
+
+uint64_t __wrap_frames_alloc(struct frames *frames)
+{
+	return look_at(__real_frames_alloc(frames), 0);
+}
+
+uint64_t __wrap_frames_alloc_table(struct frames *frames, unsigned int level)
+{
+	return look_at(__real_frames_alloc_table(frames, level), level);
+}
+
+/* Of the members' own memory as well. */
+uint64_t __wrap_snappy_new_page(struct snappy *snappy, uint64_t birth)
+{
+	return look_at(__real_snappy_new_page(snappy, birth), 0);
+}
+
+void view_host_begins(unsigned int slot, uint64_t gpa)
+{
+	host_frame[slot] = gpa;
+}
+
+void view_host_ends(unsigned int slot)
+{
+	host_frame[slot] = 0;
+}
+
+static bool fault(uint64_t va, uint32_t error)
+{
+	if (!(error & MODEL_WRITE) || !(error & MODEL_PRESENT))
+		return false;
+	return snappy_break(&snappy, snappy_here(&snappy), va) == 0;
+}
+
+void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine, bool pages)
+{
+	struct lives_extent own = {
+		.gpa = DATA_GPA, .count = VIEWS_RANGES * TABLE_ENTRIES, .life = own_lives,
+		.inside = (char *)model_memory() + DATA_GPA,
+		.outside = (char *)model_memory() + DATA_GPA,
+	};
+
+	frames_watched = false;
+	hoarded = 0;
+	memset(&snappy, 0, offsetof(struct snappy, on));
+	memset(snappy.on, 0, limit * sizeof(snappy.on[0]));
+	memset(&snappy.lock, 0, sizeof(snappy) - offsetof(struct snappy, lock));
+	memset(&inflights, 0, offsetof(struct inflights, cpu[limit]));
+	memset(views, 0, sizeof(views));
+	memset(host_frame, 0, sizeof(host_frame));
+	memset(pool_lives, 0, sizeof(pool_lives));
+	versions_reset();
+	fixture_begin(seed, limit, VIEWS_POOL, fault);
+	for (unsigned int i = 0; i < VIEWS_RANGES && !pages; i++)
+		map_at_first(VIEWS_BASE + i * SNAPPY_RANGE, 2,
+			     (DATA_GPA + i * SNAPPY_RANGE) | LEAF | DBOS_PTE_PS);
+	for (unsigned int i = 0; i < VIEW_PAGES && pages; i++)
+		map_at_first(page_va(i), 1, view_home(i) | LEAF);
+	for (unsigned int i = 0; i < VIEW_PAGES * VIEW_WORDS; i++)
+		versions_written(0, i / VIEW_WORDS, i % VIEW_WORDS, 0);
+	snappy_init(&snappy, &table, &inflights, pool_lives);
+	snappy.engine = engine;
+	if (snappy_add_member(&snappy, VIEWS_BASE, &own))
+		model_fail("no member");
+	frames_watched = true;
+}
+
+void views_make_scarce(unsigned int left)
+{
+	uint64_t kept[VIEWS_POOL];
+
+	frames_watched = false;
+	while (hoarded < VIEWS_POOL && (kept[hoarded] = frames_alloc(&frames)))
+		hoarded++;
+	while (left-- && hoarded)
+		frames_free(&frames, kept[--hoarded]);
+	frames_watched = true;
+}
+
+bool views_scarce(void)
+{
+	return hoarded > 0;
+}
+
+unsigned int views_hoarded(void)
+{
+	return hoarded;
+}
+
+int view_create(unsigned int parent)
+{
+	static uint64_t words[VIEW_PAGES][VIEW_WORDS];
+	unsigned int view = 1;
+	uint64_t began;
+	int ret;
+
+	while (view < VIEWS && (views[view].branch || views[view].pins))
+		view++;
+	if (view == VIEWS)
+		return -1;
+	views[view].pins = 1;
+	views[parent].pins++;
+	if (snappy_lock(&snappy))
+		model_fail("the lock of snapshots can't be had");
+	memset(&branches[view], 0, sizeof(branches[view]));
+	began = model_now();
+	ret = snappy_create(&snappy, parent ? views[parent].branch : &snappy.own, &branches[view]);
+	if (ret) {
+		if (!hoarded || ret != -ENOMEM)
+			model_fail("a snapshot can't be made: error %d", -ret);
+		views[parent].pins--;
+		views[view].pins = 0;
+		snappy_unlock(&snappy);
+		return -1;
+	}
+	views[view] = (struct view){ .branch = &branches[view], .parent = parent, .pins = 1 };
+	for (unsigned int i = 0; i < VIEW_PAGES * VIEW_WORDS; i++)
+		words[i / VIEW_WORDS][i % VIEW_WORDS] =
+			view_word(view, i / VIEW_WORDS, i % VIEW_WORDS, NULL);
+	versions_cut(parent, view, began, words);
+	views[parent].pins--;
+	snappy_unlock(&snappy);
+	views[view].pins = 0;
+	return view;
+}
+
+/* Somebody else may have it from now on, if its branch is gone as well. */
+void view_release(unsigned int view)
+{
+	struct branch *branch = views[view].branch, *gone;
+
+	views[view].dying = true;
+	views[view].pins = 1;
+	if (snappy_lock(&snappy))
+		model_fail("the lock of snapshots can't be had");
+	if (machine_load(&branch->users)) {
+		views[view].dying = false;
+		views[view].pins = 0;
+		snappy_unlock(&snappy);
+		return;
+	}
+	views[view].branch = NULL;
+	for (gone = snappy_release(&snappy, branch); gone; gone = gone->elder)
+		views[gone - branches].pins = 0;
+	snappy_unlock(&snappy);
+}
+
+int view_choose(bool pinned)
+{
+	unsigned int first = model_random(VIEWS);
+
+	for (unsigned int i = 0; i < VIEWS; i++) {
+		unsigned int view = (first + i) % VIEWS;
+
+		if (view && views[view].branch && !views[view].dying &&
+		    (pinned || !views[view].pins))
+			return view;
+	}
+	return -1;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Snapshots on the model, and what tests want of them: pages in two ranges of 2 MiB, views of them
+ * by number, and a walk of page tables that is the tests' own.
+ */
+#ifndef VIEWS_H
+#define VIEWS_H
+
+#include "property.h"
+#include "snappy/engine.h"
+#include "snappy/snappy.h"
+#include "versions.h"
+
+#define VIEWS_BASE   0x40000000ull
+#define VIEWS_RANGES 2
+#define VIEWS_POOL   240
+
+/* Present, and beyond all memory: neither data nor an entry. What a frame is full of. */
+#define POISON 0x000db00000000001ull
+
+struct view {
+	struct branch *branch;		/* NULL: there is none */
+	unsigned int parent;
+	unsigned int pins;		/* somebody is at it: it is not to be released */
+	unsigned int writers;		/* vCPUs that are on it, or on their way */
+	bool dying;			/* nobody is to begin anything with it */
+};
+
+extern struct snappy snappy;
+extern struct inflights inflights;
+extern struct view views[VIEWS];
+
+/*
+ * A new schedule: pages as leaves of 2 MiB or, if @pages, of 4 KiB. Frames that are handed out are
+ * looked at from now on, and poisoned.
+ */
+void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine, bool pages);
+
+/* Only so many frames are left: writes and snapshots may fail from now on (S18). */
+void views_make_scarce(unsigned int left);
+bool views_scarce(void);
+
+uint64_t view_va(unsigned int page, unsigned int word);
+uint64_t view_home(unsigned int page);		/* the page's frame at first */
+
+/* The word as it is in memory, by a walk from the view's root; its frame. */
+uint64_t view_word(unsigned int view, unsigned int page, unsigned int word, uint64_t *gpa);
+
+/* A snapshot of @parent, or -1: there is no room for one more, or no frame. */
+int view_create(unsigned int parent);
+
+/* Unless a vCPU is on it. */
+void view_release(unsigned int view);
+
+/* Any that may be released, or is there for looking (@pinned); -1: none. */
+int view_choose(bool pinned);
+
+/* All of the view is what it should be, but where somebody may be writing. */
+void view_check(unsigned int view);
+
+/* The host uses the frame until it is told that it does not. */
+void view_host_begins(unsigned int slot, uint64_t gpa);
+void view_host_ends(unsigned int slot);
+
+bool views_reach(uint64_t gpa);			/* one of them leads to that page or table */
+
+/*
+ * With all vCPUs gone: each frame is free, or led to by a view or the process's table. It can't be
+ * used after that.
+ */
+void views_check_frames(void);
+unsigned int views_hoarded(void);
+
+#endif /* VIEWS_H */

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Views as they should be, and all frames counted. */
+#include <string.h>
+
+#include "views.h"
+
+void view_check(unsigned int view)
+{
+	for (unsigned int i = 0; i < VIEW_PAGES * VIEW_WORDS; i++) {
+		unsigned int page = i / VIEW_WORDS, word = i % VIEW_WORDS;
+		uint64_t least = versions_least(view, page, word), value;
+
+		if (!views[view].writers)
+			least = versions_now(view, page, word);
+		value = view_word(view, page, word, NULL);
+		versions_check(view, page, word, value, least);
+	}
+}
+
+static bool seen[POOL_MAX];
+
+static bool is_of_pool(uint64_t gpa)
+{
+	return gpa >= POOL_GPA && gpa < POOL_GPA + VIEWS_POOL * FRAME_SIZE;
+}
+
+/* Tables are of the pool; pages may be. */
+static void see(uint64_t gpa, unsigned int level)
+{
+	if (!is_of_pool(gpa) || seen[(gpa - POOL_GPA) / FRAME_SIZE])
+		return;
+	seen[(gpa - POOL_GPA) / FRAME_SIZE] = true;
+	for (unsigned int i = 0; level > 0 && i < TABLE_ENTRIES; i++) {
+		uint64_t entry = *data_word(gpa + i * 8);
+
+		if (entry & DBOS_PTE_P && !(level > 1 && entry & DBOS_PTE_PS))
+			see(entry & DBOS_PTE_ADDR, level - 1);
+	}
+}
+
+static unsigned int frames_reached(void)
+{
+	unsigned int count = 0;
+
+	memset(seen, 0, sizeof(seen));
+	see(table.root, TABLE_LEVELS);
+	for (unsigned int i = 1; i < VIEWS; i++) {
+		if (views[i].branch)
+			see(views[i].branch->table.root, TABLE_LEVELS);
+	}
+	for (unsigned int i = 0; i < VIEWS_POOL; i++)
+		count += seen[i];
+	return count;
+}
+
+static unsigned int frames_free_now(void)
+{
+	unsigned int count = 0;
+
+	while (count < VIEWS_POOL && frames_alloc(&frames))
+		count++;
+	return count;
+}
+
+void views_check_frames(void)
+{
+	unsigned int reached = frames_reached(), free = frames_free_now(), away = 0;
+
+	if (reached + free + views_hoarded() != VIEWS_POOL)
+		model_fail("of %u frames %u are in use and %u are free", VIEWS_POOL, reached,
+			   free);
+	for (unsigned int i = 0; i < VIEW_PAGES; i++)
+		away += !views_reach(view_home(i));
+	if (away != snappy.resting_count)
+		model_fail("%u pages are nowhere at home, and %llu frames rest", away,
+			   (unsigned long long)snappy.resting_count);
+}
