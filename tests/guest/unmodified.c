@@ -199,11 +199,14 @@ static void closes(void)
 	printf("thread %ld\n", run_thread(level_of_thread));
 }
 
+/* Once all calls on the way to it have been made, and there is only its end to be waited for. */
 static void print_stat(void)
 {
-	char command[64];
+	char command[128];
+	int self = getpid();
 
-	snprintf(command, sizeof(command), "LD_PRELOAD= /lab/dbos stat %d", getpid());
+	snprintf(command, sizeof(command), "until grep -q do_wait /proc/%d/wchan; do :; done; "
+		 "LD_PRELOAD= /lab/dbos stat %d", self, self);
 	check(system(command) == 0, "%s", command);
 }
 
