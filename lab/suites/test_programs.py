@@ -185,9 +185,11 @@ REDIS_TYPES = [
     *("incr", "hash", "list", "list-2", "list-3", "set", "stream", "stream-cgroups", "string"),
     "zset",
 ]
+FEW = {"list-2": 2}
+"""Files with fewer tests than six."""
 
 
 @pytest.mark.parametrize("name", REDIS_TYPES)
 def test_own_tests_of_redis(on_dune: Backend, name: str) -> None:
     said = both(on_dune, REDIS.format(name=name))
-    assert len(re.findall(r"^ok ", said, re.M)) > 5
+    assert len(re.findall(r"^ok ", said, re.M)) >= FEW.get(name, 6)
