@@ -84,7 +84,21 @@ bool views_reach(uint64_t gpa)
 	return false;
 }
 
-/* Each frame that is handed out: nobody can reach it, and what it held is gone. */
+/* A page beyond all others, full of entries that lead there, whatever level they are taken for. */
+#define NOWHERE_GPA   (MEMORY - FRAME_SIZE)
+#define NOWHERE_ENTRY (NOWHERE_GPA | LEAF)
+
+static void fill(uint64_t gpa, uint64_t value)
+{
+	for (unsigned int i = 0; i < FRAME_SIZE; i += 8)
+		*data_word(gpa + i) = value;
+}
+
+/*
+ * Each frame that is handed out: nobody can reach it, and what it held is gone. A vCPU on its way
+ * in may remember a table there, if it is to be one again (mm/frames.h): so that is full of
+ * entries, and what they lead to is no page's value.
+ */
 static uint64_t look_at(uint64_t gpa, unsigned int level)
 {
 	int who;
@@ -103,8 +117,7 @@ static uint64_t look_at(uint64_t gpa, unsigned int level)
 			model_fail("frame %#llx was handed out while the host uses it",
 				   (unsigned long long)gpa);
 	}
-	for (unsigned int i = 0; i < FRAME_SIZE; i += 8)
-		*data_word(gpa + i) = POISON;
+	fill(gpa, level ? NOWHERE_ENTRY : POISON);
 	return gpa;
 }
 
@@ -167,6 +180,7 @@ void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine,
 	memset(pool_lives, 0, sizeof(pool_lives));
 	versions_reset();
 	fixture_begin(seed, limit, VIEWS_POOL, fault);
+	fill(NOWHERE_GPA, NOWHERE_ENTRY);
 	for (unsigned int i = 0; i < VIEWS_RANGES && !pages; i++)
 		map_at_first(VIEWS_BASE + i * SNAPPY_RANGE, 2,
 			     (DATA_GPA + i * SNAPPY_RANGE) | LEAF | DBOS_PTE_PS);

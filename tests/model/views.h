@@ -15,7 +15,7 @@
 #define VIEWS_RANGES 2
 #define VIEWS_POOL   240
 
-/* Present, and beyond all memory: neither data nor an entry. What a frame is full of. */
+/* Present, and beyond all memory: neither data nor an entry. What a page's frame is full of. */
 #define POISON 0x000db00000000001ull
 
 struct view {
