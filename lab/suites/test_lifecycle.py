@@ -28,6 +28,8 @@ SECONDS_A_CREATION = 0.5
 STRETCHES = 2
 PAGES, PERCPU = "pages that are not free", "pages per CPU"
 KIB_A_PAGE = 4
+LOOKS = 3
+"""For one account. SLUB counts all of a processor's slab as in use: 128 objects, of small ones."""
 ROUNDS = 16
 KILLS = 40
 PHASES = ("creating", "running", "changing", "destroying")
@@ -41,7 +43,13 @@ for cache in /sys/kernel/slab/*/shrink; do echo 1 >$cache; done 2>/dev/null
 
 
 def in_use(guest: Guest) -> Counter[str]:
-    """Return what of the kernel's memory is in use: objects of each slab, and KiB.
+    """Return what of the kernel's memory is in use, the least of some looks: a leak is in all."""
+    looks = [look(guest) for _ in range(LOOKS)]
+    return Counter({name: min(seen[name] for seen in looks) for name in looks[0]})
+
+
+def look(guest: Guest) -> Counter[str]:
+    """Count objects of each slab, and pages.
 
     A leaked page is in no statistic, so there is also the memory in nobody's hands, negative.
     """
