@@ -12,6 +12,7 @@
 #include <dbos/stat.h>
 
 #include "command/command.h"
+#include "command/stat_items.h"
 
 enum { GONE = 1, NOT_PRIVILEGED, NOT_YOURS, OTHER_VERSION };
 
@@ -135,7 +136,7 @@ static void print(const struct dbos_stat *stat)
 
 static int read_and_print(const char *pid, FILE *maps, int memory)
 {
-	struct dbos_stat stat;
+	static struct dbos_stat stat;
 	uint64_t address = find(maps, memory, own_pid(pid));
 
 	if (!address)
@@ -146,6 +147,7 @@ static int read_and_print(const char *pid, FILE *maps, int memory)
 	if (stat.version != DBOS_STAT_VERSION)
 		return refuse(OTHER_VERSION, pid, "is run by another version of libdbos");
 	print(&stat);
+	print_items(memory, &stat);
 	return 0;
 }
 

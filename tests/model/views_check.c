@@ -62,6 +62,28 @@ static unsigned int frames_free_now(void)
 	return count;
 }
 
+/* What is counted of snapshots, against those that there are. */
+static void check_counters(void)
+{
+	uint64_t live = 0, oldest = 0;
+
+	for (unsigned int i = 1; i < VIEWS; i++) {
+		const struct branch *branch = views[i].branch;
+
+		live += branch != NULL;
+		if (branch && (!oldest || branch->epoch < oldest))
+			oldest = branch->epoch;
+	}
+	if (snappy.counters.live != live || snappy.counters.oldest != oldest)
+		model_fail("%llu snapshots are counted, the oldest of %llu; it is %llu, of %llu",
+			   (unsigned long long)snappy.counters.live,
+			   (unsigned long long)snappy.counters.oldest, (unsigned long long)live,
+			   (unsigned long long)oldest);
+	if (!live && snappy.counters.held)
+		model_fail("%llu frames are held by no snapshot",
+			   (unsigned long long)snappy.counters.held);
+}
+
 void views_check_frames(void)
 {
 	unsigned int reached = frames_reached(), free = frames_free_now(), away = 0;
@@ -74,4 +96,5 @@ void views_check_frames(void)
 	if (away != snappy.resting_count)
 		model_fail("%u pages are nowhere at home, and %llu frames rest", away,
 			   (unsigned long long)snappy.resting_count);
+	check_counters();
 }

@@ -83,6 +83,8 @@ int dbos_snap_read(struct dbos_snap *snap, const void *va, void *to, size_t leng
 int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
 		   int (*found)(void *arg, const void *va, size_t length), void *arg);
 
+#define DBOS_SNAP_BUCKETS 64
+
 struct dbos_snap_stats {
 	uint64_t created, released;
 	uint64_t kept;			/* ones that are released, but for others made of them */
@@ -92,9 +94,23 @@ struct dbos_snap_stats {
 	uint64_t in_flight;		/* pages copied at cuts, as the host was writing them */
 	uint64_t waited;		/* pages that were free when a system call had ended */
 	uint64_t entries;		/* of page tables, read or copied by cuts */
+	uint64_t live;			/* snapshots that have not been released */
+	uint64_t epoch, oldest;		/* the present one; of the oldest of these, 0: none */
+	uint64_t faults;		/* writes that had to be seen to, of system calls too */
+	uint64_t flushes;		/* that all vCPUs inside were waited for: one for a page */
+	uint64_t lazy_flushes;		/* that nobody waited for: of tables, and of cuts */
+	uint64_t held;			/* frames that only snapshots have, and not as their own */
+	uint64_t waiting;		/* free frames that system calls use */
+	uint64_t resting;		/* free ones of members' own memory */
+	uint64_t limbo;			/* of the pool: free, when all vCPUs have flushed */
+	/* How many took [2^i, 2^(i+1)) cycles of the time-stamp counter, waiting included. */
+	uint64_t create_time[DBOS_SNAP_BUCKETS], release_time[DBOS_SNAP_BUCKETS];
 };
 
-/* As of now, since the first dbos_snap_add(); all 0 before. From handlers too. */
+/*
+ * As of now, since the first dbos_snap_add(); all 0 before. From handlers too. It takes no lock, so
+ * each number is right, but not all of one moment. `dbos stat PID` prints the same.
+ */
 int dbos_snap_stats(const struct dbos *dbos, struct dbos_snap_stats *stats);
 
 #endif /* DBOS_SNAPSHOT_H */

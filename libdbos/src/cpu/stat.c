@@ -40,6 +40,18 @@ void stat_destroy(struct dbos *dbos)
 	munmap(dbos->stat, sizeof(*dbos->stat));
 }
 
+void stat_add_item(struct dbos *dbos, const char *name, const struct dbos_stat_item *item)
+{
+	uint64_t count = dbos->stat->item_count;
+	struct dbos_stat_item *to = &dbos->stat->item[count];
+
+	if (count == DBOS_STAT_ITEMS)
+		return;
+	*to = *item;
+	snprintf(to->name, sizeof(to->name), "%s", name);
+	__atomic_store_n(&dbos->stat->item_count, count + 1, __ATOMIC_RELEASE);
+}
+
 void stat_begin(struct vcpu *vcpu)
 {
 	struct dbos_stat_vcpu *stat = &vcpu->dbos->stat->vcpu[vcpu->number];

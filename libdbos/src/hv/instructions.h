@@ -79,6 +79,14 @@ static inline void machine_irqs_restore(uint64_t was)
 		__asm__ volatile("sti" : : : "memory");
 }
 
+static inline uint64_t machine_now(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (uint64_t)hi << 32 | lo;
+}
+
 static inline void machine_invlpg(uint64_t va)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");

@@ -16,6 +16,8 @@
  *
  *	unsigned int machine_cpu(void)		this vCPU's number; MACHINE_NO_CPU out of guest mode
  *	uint64_t machine_thread(void)		out of guest mode: tells threads apart, below 2^32
+ *	uint64_t machine_now(void)		a clock, of no other use than to be read twice: the
+ *						time-stamp counter; the model's steps
  *	uint64_t machine_irqs_off(void)		CLI; returns what to give to
  *	void machine_irqs_restore(uint64_t was)
  *	void machine_send_ipi(unsigned int cpu)	to the one vector there is; serialising. It may

@@ -11,6 +11,7 @@ static bool give_to(struct branch *child, struct life *life)
 	life->next = child->held;
 	child->held = life;
 	child->held_count++;
+	machine_add(child->all_held, 1);
 	return true;
 }
 
@@ -70,6 +71,7 @@ struct life *branch_remove(struct branch *child)
 		life->next = free;
 		free = life;
 	}
+	machine_add(child->all_held, -child->held_count);
 	child->held = NULL;
 	child->held_count = 0;
 	return free;

@@ -26,6 +26,7 @@ struct branch {
 	uint64_t epoch;			/* that its cut has ended */
 	uint64_t users;			/* vCPUs that are on it */
 	bool released;			/* and kept for its children only */
+	struct branch *older, *younger;	/* of those that are not: live.h */
 
 	/* Under the lock, which is the parent's for the last three; @newest is read without. */
 	struct spinlock lock;
@@ -34,6 +35,7 @@ struct branch {
 	struct branch *elder;		/* the next older child of the parent */
 	struct life *held;		/* of the parent's, what no younger child has */
 	uint64_t held_count;
+	uint64_t *all_held;		/* where those of all branches are counted */
 };
 
 /* It was mapped by @branch itself. */

@@ -56,6 +56,7 @@ static enum outcome copy_table(struct attempt *attempt, uint64_t *word, uint64_t
 	generation = tlb_flush(snappy->cpus, attempt->va, 1, TLB_LAZY);
 	if (owned)
 		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 1, generation);
+	machine_add(&snappy->counters.lazy_flushes, 1);
 	return AGAIN;
 }
 
@@ -97,6 +98,7 @@ static void copy_page(struct attempt *attempt, uint64_t *word, uint64_t old)
 	machine_add(&snappy->counters.pages, 1);
 	if (owned)
 		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 0, generation);
+	machine_add(&snappy->counters.flushes, 1);
 }
 
 static enum outcome open_page(struct attempt *attempt, uint64_t *word)
@@ -172,6 +174,7 @@ int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 
 	if (!snappy_is_member(snappy, va))
 		return -EFAULT;
+	machine_add(&snappy->counters.faults, 1);
 	do {
 		uint64_t irqs = machine_irqs_off();
 

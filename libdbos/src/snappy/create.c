@@ -7,6 +7,7 @@
 
 #include "snappy/engine.h"
 #include "snappy/keep.h"
+#include "snappy/live.h"
 
 /* Entries of nothing are copied as such. */
 static int share_member(struct snappy *snappy, const struct branch *parent,
@@ -43,6 +44,9 @@ static int cut(struct snappy *snappy, struct branch *parent, struct branch *chil
 	int ret;
 
 	child->epoch = snappy->epoch;
+	child->all_held = &snappy->counters.held;
+	live_add(snappy, child);
+	machine_add(&snappy->counters.lazy_flushes, 1);
 	ret = share(snappy, parent, child);
 	machine_store(&snappy->epoch, child->epoch + 1);
 	branch_insert(parent, child);

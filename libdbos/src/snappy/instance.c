@@ -9,6 +9,7 @@
 #include "mm/range.h"
 #include "mm/region_memory.h"
 #include "snappy/instance.h"
+#include "snappy/stats.h"
 
 /* Touched in fault handlers, so in a window from the beginning. */
 static void *map_covered(struct dbos *dbos, size_t size)
@@ -105,6 +106,7 @@ struct snappy *snappy_instance(struct dbos *dbos)
 	}
 	snappy_init(snappy, &dbos->table, &dbos->inflights, lives);
 	__atomic_store_n(&dbos->snappy, snappy, __ATOMIC_RELEASE);
+	snappy_export(dbos);
 	return snappy;
 }
 

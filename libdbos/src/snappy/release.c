@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "snappy/engine.h"
+#include "snappy/live.h"
 
 /*
  * Nobody is on @branch: its vCPUs have loaded another page table, which has flushed theirs, and
@@ -37,6 +38,7 @@ struct branch *snappy_release(struct snappy *snappy, struct branch *branch)
 {
 	struct branch *gone = NULL, *parent;
 
+	live_remove(snappy, branch);
 	for (uint64_t i = 0; i < snappy->member_count; i++) {
 		const struct member *member = &snappy->member[i];
 		uint64_t *entry = NULL;

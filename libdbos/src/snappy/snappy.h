@@ -15,6 +15,7 @@
 
 #include "mm/inflight.h"
 #include "snappy/branch.h"
+#include "snappy/histogram.h"
 #include "snappy/life.h"
 
 #define SNAPPY_RANGE	(1ull << 21)
@@ -34,6 +35,11 @@ struct snappy_counters {
 	uint64_t waited;		/* frames that had to wait for a system call to end */
 	uint64_t reborn;		/* pages that were copied to a member's own frame */
 	uint64_t entries;		/* of page tables, copied or changed by cuts */
+	uint64_t faults;		/* writes that were not allowed where they were */
+	uint64_t flushes, lazy_flushes;	/* of all vCPUs inside: waited for, or not */
+	uint64_t held;			/* frames unlinked by their owner that snapshots have */
+	uint64_t live, oldest;		/* snapshots that are not given up; an epoch, or 0 */
+	uint64_t create_time[HISTOGRAM_BUCKETS], release_time[HISTOGRAM_BUCKETS];
 };
 
 struct engine;
@@ -50,6 +56,7 @@ struct snappy {
 	uint64_t lock;			/* who creates or releases */
 	uint64_t epoch;			/* the present one */
 	uint64_t branches;		/* beside the process's; released ones too */
+	struct branch *oldest, *youngest;	/* live.h */
 	uint64_t member_count;
 	struct member member[SNAPPY_MEMBERS];
 	struct spinlock waiting_lock;

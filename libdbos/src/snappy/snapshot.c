@@ -10,6 +10,7 @@ static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 		  struct dbos_snap **out)
 {
 	struct snappy *snappy = dbos->snappy;
+	uint64_t began = machine_now();
 	struct dbos_snap *snap;
 	int ret;
 
@@ -27,11 +28,13 @@ static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 		ret = snappy_create(snappy, parent, &snap->branch);
 		snappy_unlock(snappy);
 	}
-	if (ret)
+	if (ret) {
 		free(snap);
-	else
-		*out = snap;
-	return ret;
+		return ret;
+	}
+	histogram_add(snappy->counters.create_time, machine_now() - began);
+	*out = snap;
+	return 0;
 }
 
 int dbos_snap_create(struct dbos *dbos, unsigned int flags, struct dbos_snap **snap)
@@ -48,6 +51,7 @@ int dbos_snap_release(struct dbos_snap *snap)
 {
 	struct snappy *snappy = snap->dbos->snappy;
 	struct branch *gone = NULL, *next;
+	uint64_t began = machine_now();
 	int ret;
 
 	if (in_signal_handler())
@@ -64,6 +68,8 @@ int dbos_snap_release(struct dbos_snap *snap)
 		next = gone->elder;
 		free((struct dbos_snap *)gone);
 	}
+	if (!ret)
+		histogram_add(snappy->counters.release_time, machine_now() - began);
 	return ret;
 }
 
@@ -146,24 +152,4 @@ int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
 	ret = snappy_diff(snappy, &a->branch, &b->branch, tell, &to);
 	snappy_unlock(snappy);
 	return ret;
-}
-
-int dbos_snap_stats(const struct dbos *dbos, struct dbos_snap_stats *stats)
-{
-	const struct snappy *snappy = dbos->snappy;
-	const struct snappy_counters *counters;
-
-	*stats = (struct dbos_snap_stats){ 0 };
-	if (!snappy)
-		return 0;
-	counters = &snappy->counters;
-	*stats = (struct dbos_snap_stats){
-		.created = counters->created, .released = counters->released,
-		.kept = snappy->branches - (counters->created - counters->released),
-		.tables = counters->tables, .pages = counters->pages,
-		.splits = counters->splits, .reused = counters->reused,
-		.in_flight = counters->kept, .waited = counters->waited,
-		.entries = counters->entries,
-	};
-	return 0;
 }

@@ -15,6 +15,7 @@ void machine_pause(void);
 
 unsigned int machine_cpu(void);
 uint64_t machine_thread(void);
+uint64_t machine_now(void);
 uint64_t machine_irqs_off(void);
 void machine_irqs_restore(uint64_t was);
 void machine_send_ipi(unsigned int cpu);

@@ -252,6 +252,11 @@ unsigned int machine_cpu(void)
 	return model.current && model.current->in_guest ? model.current->id : MACHINE_NO_CPU;
 }
 
+uint64_t machine_now(void)
+{
+	return model_now();
+}
+
 uint64_t machine_thread(void)
 {
 	return model.current ? model.current->id : 0;
