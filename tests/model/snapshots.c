@@ -4,7 +4,7 @@
  * in one view is seen at once there and nowhere else (S2, S6, S13, S20). vCPUs write and read, make
  * snapshots of the process and of snapshots, go on them, have the host write (S4) and read for them
  * there, and release them. At the end no frame is missing (S9). Where few are left, what fails is
- * as if it had not been tried (S18).
+ * as if it had not been tried, or the oldest snapshot goes, and no other one (S18).
  *
  * Each vCPU has words of its own in each page: one that it writes, one that the host writes for it.
  */
@@ -69,7 +69,7 @@ static void look_from_afar(void)
 
 	if (view < 0 || snappy_lock(&snappy))
 		return;
-	if (views[view].branch) {
+	if (views[view].branch && !view_dropped(view)) {
 		least = versions_least(view, page, word);
 		if (!views[view].writers)
 			least = versions_now(view, page, word);
@@ -92,7 +92,13 @@ static void go_on_snapshot(struct who *who)
 		return;
 	views[view].pins++;
 	views[view].writers++;
-	snappy_attach(&snappy, views[view].branch);
+	if (!snappy_attach(&snappy, views[view].branch)) {
+		if (!snappy.drops)
+			model_fail("view %d is closed to who wants to go there", view);
+		views[view].pins--;
+		views[view].writers--;
+		return;
+	}
 	views[view].pins--;
 	who->view = view;
 	for (unsigned int i = model_random(5); i > 0; i--)
@@ -115,11 +121,14 @@ static void release_one(void)
 
 static void create_one(const struct who *who)
 {
-	int view;
+	int parent = who->view, view;
 
-	if (who->view && test.plain)
+	if (parent && test.plain)
 		return;
-	view = view_create(who->view);
+	/* Of one that nobody need be on. */
+	if (!parent && !test.plain && model_random(4) == 0)
+		parent = view_choose(true);
+	view = view_create(parent > 0 ? parent : 0);
 	if (view > 0)
 		view_check(view);
 }
@@ -194,8 +203,12 @@ static void begin(uint64_t seed)
 	test.restless = kind == 2;
 	test.calls = kind == 4;
 	test.pages = kind >= 3 ? 1 : VIEW_PAGES;
-	if (kind == 0 && model_random(2))
+	if (kind <= 1 && model_random(2)) {
 		views_make_scarce(2 + model_random(24));
+		snappy.drops = model_random(2);
+	}
+	if (test.plain)
+		views_nobody_attaches();
 	test.cpus = 2 + model_random(CPUS - 1);
 	for (unsigned int i = 0; i < test.cpus; i++) {
 		who[i] = (struct who){ .slot = i, .id = i * 4 + model_random(4) };

@@ -13,6 +13,7 @@ struct view views[VIEWS];
 static struct branch branches[VIEWS];
 static struct life pool_lives[POOL_MAX], own_lives[VIEWS_RANGES * TABLE_ENTRIES];
 static unsigned int hoarded;
+static bool nobody_attaches;
 static uint64_t host_frame[HOST_SLOTS];
 
 /* Pages are far from one another, and in both ranges. */
@@ -73,7 +74,8 @@ bool views_reach(uint64_t gpa)
 	uint64_t path[TABLE_LEVELS + 1];
 
 	for (unsigned int i = 0; i < VIEWS * VIEW_PAGES; i++) {
-		if (i / VIEW_PAGES && !views[i / VIEW_PAGES].branch)
+		if (i / VIEW_PAGES &&
+		    (!views[i / VIEW_PAGES].branch || view_dropped(i / VIEW_PAGES)))
 			continue;
 		walk_view(i / VIEW_PAGES, i % VIEW_PAGES, path);
 		for (unsigned int k = 0; k <= TABLE_LEVELS; k++) {
@@ -171,6 +173,7 @@ void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine,
 
 	frames_watched = false;
 	hoarded = 0;
+	nobody_attaches = false;
 	memset(&snappy, 0, offsetof(struct snappy, on));
 	memset(snappy.on, 0, limit * sizeof(snappy.on[0]));
 	memset(&snappy.lock, 0, sizeof(snappy) - offsetof(struct snappy, lock));
@@ -217,6 +220,48 @@ unsigned int views_hoarded(void)
 	return hoarded;
 }
 
+bool view_dropped(unsigned int view)
+{
+	return view && views[view].branch && views[view].branch->dropped;
+}
+
+void views_nobody_attaches(void)
+{
+	nobody_attaches = true;
+}
+
+/* By age, of those that are there. */
+static struct branch *oldest_view(void)
+{
+	struct branch *oldest = NULL;
+
+	for (unsigned int i = 1; i < VIEWS; i++) {
+		struct branch *branch = views[i].branch;
+
+		if (branch && !branch->dropped && (!oldest || branch->epoch < oldest->epoch))
+			oldest = branch;
+	}
+	return oldest;
+}
+
+bool __real_snappy_drop_oldest(struct snappy *snappy, const struct branch *spare);
+bool __wrap_snappy_drop_oldest(struct snappy *snappy, const struct branch *spare);
+
+/* The lock of snapshots is held, so none comes or goes. */
+bool __wrap_snappy_drop_oldest(struct snappy *snappy, const struct branch *spare)
+{
+	struct branch *oldest = oldest_view();
+	bool dropped = __real_snappy_drop_oldest(snappy, spare);
+
+	if (dropped && !hoarded)
+		model_fail("a snapshot was dropped with frames at hand");
+	if (nobody_attaches && dropped != (oldest != NULL))
+		model_fail("%s is dropped", dropped ? "what is none" : "nothing");
+	if (nobody_attaches && oldest && !oldest->dropped)
+		model_fail("another one than the oldest is dropped");
+	return dropped;
+}
+
 int view_create(unsigned int parent)
 {
 	static uint64_t words[VIEW_PAGES][VIEW_WORDS];
@@ -234,7 +279,11 @@ int view_create(unsigned int parent)
 		model_fail("the lock of snapshots can't be had");
 	memset(&branches[view], 0, sizeof(branches[view]));
 	began = model_now();
-	ret = snappy_create(&snappy, parent ? views[parent].branch : &snappy.own, &branches[view]);
+	if (view_dropped(parent))
+		ret = -ENOMEM;
+	else
+		ret = snappy_create(&snappy, parent ? views[parent].branch : &snappy.own,
+				    &branches[view]);
 	if (ret) {
 		if (!hoarded || ret != -ENOMEM)
 			model_fail("a snapshot can't be made: error %d", -ret);
@@ -250,7 +299,8 @@ int view_create(unsigned int parent)
 	versions_cut(parent, view, began, words);
 	views[parent].pins--;
 	snappy_unlock(&snappy);
-	views[view].pins = 0;
+	/* Others may be at it by now. */
+	views[view].pins--;
 	return view;
 }
 
@@ -263,7 +313,7 @@ void view_release(unsigned int view)
 	views[view].pins = 1;
 	if (snappy_lock(&snappy))
 		model_fail("the lock of snapshots can't be had");
-	if (machine_load(&branch->users)) {
+	if (!branch->dropped && !branch_close(branch)) {
 		views[view].dying = false;
 		views[view].pins = 0;
 		snappy_unlock(&snappy);

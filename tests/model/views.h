@@ -40,6 +40,12 @@ void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine,
 void views_make_scarce(unsigned int left);
 bool views_scarce(void);
 
+/* @view was dropped for want of frames, and is to be released (S18). */
+bool view_dropped(unsigned int view);
+
+/* Nobody goes on snapshots in this schedule: so it is known which one is to be dropped. */
+void views_nobody_attaches(void);
+
 uint64_t view_va(unsigned int page, unsigned int word);
 uint64_t view_home(unsigned int page);		/* the page's frame at first */
 

@@ -6,6 +6,8 @@
 
 void view_check(unsigned int view)
 {
+	if (view_dropped(view))
+		return;
 	for (unsigned int i = 0; i < VIEW_PAGES * VIEW_WORDS; i++) {
 		unsigned int page = i / VIEW_WORDS, word = i % VIEW_WORDS;
 		uint64_t least = versions_least(view, page, word), value;
@@ -45,7 +47,7 @@ static unsigned int frames_reached(void)
 	memset(seen, 0, sizeof(seen));
 	see(table.root, TABLE_LEVELS);
 	for (unsigned int i = 1; i < VIEWS; i++) {
-		if (views[i].branch)
+		if (views[i].branch && !view_dropped(i))
 			see(views[i].branch->table.root, TABLE_LEVELS);
 	}
 	for (unsigned int i = 0; i < VIEWS_POOL; i++)
@@ -68,7 +70,7 @@ static void check_counters(void)
 	uint64_t live = 0, oldest = 0;
 
 	for (unsigned int i = 1; i < VIEWS; i++) {
-		const struct branch *branch = views[i].branch;
+		const struct branch *branch = view_dropped(i) ? NULL : views[i].branch;
 
 		live += branch != NULL;
 		if (branch && (!oldest || branch->epoch < oldest))

@@ -34,6 +34,8 @@
 
 struct dbos_snap;
 
+/* Whatever takes a snapshot returns -ESTALE if that was dropped: see dbos_snap_policy(). */
+
 /*
  * Makes the region a member. -EINVAL: it is not WRITABLE, BARE, or not of whole 2 MiB; -EBUSY:
  * there are snapshots; -EEXIST: it is one; -ENOSPC: no guest-physical space, or 63 members;
@@ -83,6 +85,27 @@ int dbos_snap_read(struct dbos_snap *snap, const void *va, void *to, size_t leng
 int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
 		   int (*found)(void *arg, const void *va, size_t length), void *arg);
 
+/*
+ * What happens where a write or a cut finds no frame. ERROR, unless it is said otherwise: the write
+ * is a fault of the program's, by its handlers or as a signal; the cut, -ENOMEM. DROP_OLDEST: the
+ * oldest snapshot that no vCPU is on is given up, then the next one, until there is a frame. If
+ * there are no more such snapshots, it is as with ERROR.
+ *
+ * A snapshot that was dropped is to be released as any other one, which can't fail; until then all
+ * else that is asked of it is -ESTALE. Snapshots that were made of it stay, and what they have of
+ * its memory with them, so that little may be won by it. The one that a cut is made of is not
+ * dropped for that.
+ *
+ * Nothing is dropped for a write in a call (<dbos/smp.h>), in a stopped world, or while the writer
+ * is in a function of this header, as @to of dbos_snap_read(): these fail. With DROP_OLDEST, what
+ * dbos_snap_diff() calls must not wait for threads that may write to members.
+ *
+ * -EINVAL: another policy, or there is no member yet. From handlers too.
+ */
+enum dbos_snap_policy { DBOS_SNAP_ERROR, DBOS_SNAP_DROP_OLDEST };
+
+int dbos_snap_policy(struct dbos *dbos, enum dbos_snap_policy policy);
+
 #define DBOS_SNAP_BUCKETS 64
 
 struct dbos_snap_stats {
@@ -94,7 +117,8 @@ struct dbos_snap_stats {
 	uint64_t in_flight;		/* pages copied at cuts, as the host was writing them */
 	uint64_t waited;		/* pages that were free when a system call had ended */
 	uint64_t entries;		/* of page tables, read or copied by cuts */
-	uint64_t live;			/* snapshots that have not been released */
+	uint64_t dropped;		/* because no frame was left */
+	uint64_t live;			/* snapshots that are neither released nor dropped */
 	uint64_t epoch, oldest;		/* the present one; of the oldest of these, 0: none */
 	uint64_t faults;		/* writes that had to be seen to, of system calls too */
 	uint64_t flushes;		/* that all vCPUs inside were waited for: one for a page */

@@ -24,8 +24,10 @@ struct branch {
 	struct branch *parent;		/* NULL: the process's own */
 	struct table table;
 	uint64_t epoch;			/* that its cut has ended */
-	uint64_t users;			/* vCPUs that are on it */
+	uint64_t users;			/* vCPUs that are on it; or BRANCH_CLOSED */
 	bool released;			/* and kept for its children only */
+	bool dropped;			/* not by who has it: he has yet to release it */
+	bool gone;			/* dropped, and no node any more */
 	struct branch *older, *younger;	/* of those that are not: live.h */
 
 	/* Under the lock, which is the parent's for the last three; @newest is read without. */
@@ -37,6 +39,34 @@ struct branch {
 	uint64_t held_count;
 	uint64_t *all_held;		/* where those of all branches are counted */
 };
+
+/* Nobody goes on it any more: it is being given up. */
+#define BRANCH_CLOSED (1ull << 63)
+
+/* False: it is closed. Else it is not, until branch_leave(). */
+static inline bool branch_enter(struct branch *branch)
+{
+	uint64_t users = machine_load(&branch->users);
+
+	while (users != BRANCH_CLOSED) {
+		if (machine_cas(&branch->users, &users, users + 1))
+			return true;
+	}
+	return false;
+}
+
+static inline void branch_leave(struct branch *branch)
+{
+	machine_add(&branch->users, -1ull);
+}
+
+/* False: somebody is on it, or somebody else has closed it. */
+static inline bool branch_close(struct branch *branch)
+{
+	uint64_t users = 0;
+
+	return machine_cas(&branch->users, &users, BRANCH_CLOSED);
+}
 
 /* It was mapped by @branch itself. */
 static inline bool branch_owns(const struct branch *branch, const struct life *life)

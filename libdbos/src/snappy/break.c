@@ -155,10 +155,10 @@ static int go_on(struct attempt *attempt, enum outcome outcome)
 		return 0;
 	case NEEDS_TABLE:
 		attempt->table = snappy_new_table(attempt->snappy, 1, 0);
-		return attempt->table ? 0 : -ENOMEM;
+		return attempt->table || snappy_make_room(attempt->snappy) ? 0 : -ENOMEM;
 	case NEEDS_PAGE:
 		attempt->page = snappy_new_page(attempt->snappy, 0);
-		return attempt->page ? 0 : -ENOMEM;
+		return attempt->page || snappy_make_room(attempt->snappy) ? 0 : -ENOMEM;
 	case NOTHING:
 		return -EFAULT;
 	default:

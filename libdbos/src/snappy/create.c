@@ -4,6 +4,7 @@
  * their processors remember of the page table is flushed before they run on.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "snappy/engine.h"
 #include "snappy/keep.h"
@@ -61,7 +62,7 @@ static int cut(struct snappy *snappy, struct branch *parent, struct branch *chil
  * Outside of members the child has the parent's tables, which must not collapse any more: that is
  * said first (table->copies), and whoever was at it is through when the world stands still.
  */
-int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *child)
+static int create(struct snappy *snappy, struct branch *parent, struct branch *child)
 {
 	int ret;
 
@@ -78,10 +79,22 @@ int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *c
 	world_start(snappy->cpus);
 	snappy->counters.created++;
 	if (ret)
-		snappy_release(snappy, child);
+		snappy_undo(snappy, child);
 	return ret;
 
 out:
 	machine_add(&snappy->branches, -1ull);
+	return ret;
+}
+
+/* Each attempt that fails leaves one snapshot less, or is the last. */
+int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *child)
+{
+	int ret = create(snappy, parent, child);
+
+	while (ret == -ENOMEM && snappy->drops && snappy_drop_oldest(snappy, parent)) {
+		memset(child, 0, sizeof(*child));
+		ret = create(snappy, parent, child);
+	}
 	return ret;
 }

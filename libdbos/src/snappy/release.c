@@ -34,10 +34,9 @@ static void unlink_range(struct snappy *snappy, struct branch *branch, uint64_t 
 	snappy_unlink(snappy, branch, gpa, 1, UNREACHED);
 }
 
-struct branch *snappy_release(struct snappy *snappy, struct branch *branch)
+/* What it has itself goes. It is a node from then on, which goes with the last of its children. */
+static void give_up(struct snappy *snappy, struct branch *branch)
 {
-	struct branch *gone = NULL, *parent;
-
 	live_remove(snappy, branch);
 	for (uint64_t i = 0; i < snappy->member_count; i++) {
 		const struct member *member = &snappy->member[i];
@@ -50,13 +49,66 @@ struct branch *snappy_release(struct snappy *snappy, struct branch *branch)
 	}
 	snappy_free_root(snappy, branch);
 	branch->released = true;
-	snappy->counters.released++;
+}
+
+/* Those that nothing is made of any more, from @branch on, come to snappy->gone. */
+static void prune(struct snappy *snappy, struct branch *branch)
+{
+	struct branch *parent;
+
 	for (; branch->parent && branch->released && !branch->child; branch = parent) {
 		parent = branch->parent;
 		snappy_free_lives(snappy, branch_remove(branch));
-		branch->elder = gone;
-		gone = branch;
 		machine_add(&snappy->branches, -1ull);
+		branch->gone = true;
+		/* Who has a dropped one may still ask for it. */
+		if (branch->dropped)
+			continue;
+		branch->elder = snappy->gone;
+		snappy->gone = branch;
 	}
+}
+
+void snappy_undo(struct snappy *snappy, struct branch *child)
+{
+	/* Not among those that a release returns. */
+	child->dropped = true;
+	give_up(snappy, child);
+	prune(snappy, child);
+	snappy->counters.created--;
+}
+
+bool snappy_drop_oldest(struct snappy *snappy, const struct branch *spare)
+{
+	struct branch *branch = snappy->oldest;
+
+	while (branch && (branch == spare || !branch_close(branch)))
+		branch = branch->younger;
+	if (!branch)
+		return false;
+	branch->dropped = true;
+	give_up(snappy, branch);
+	machine_add(&snappy->counters.dropped, 1);
+	prune(snappy, branch);
+	return true;
+}
+
+struct branch *snappy_release(struct snappy *snappy, struct branch *branch)
+{
+	struct branch *gone;
+
+	if (branch->dropped) {
+		branch->dropped = false;
+		if (branch->gone) {
+			branch->elder = snappy->gone;
+			snappy->gone = branch;
+		}
+	} else {
+		give_up(snappy, branch);
+		prune(snappy, branch);
+	}
+	snappy->counters.released++;
+	gone = snappy->gone;
+	snappy->gone = NULL;
 	return gone;
 }

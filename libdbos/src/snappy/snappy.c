@@ -26,14 +26,19 @@ void snappy_init(struct snappy *snappy, struct table *table, struct inflights *i
 	inflights->ended = snappy_calls_ended;
 }
 
+#define LOCKED_OUTSIDE CPUS_MAX
+
 int snappy_lock(struct snappy *snappy)
 {
 	struct cpu *self = cpus_self(snappy->cpus);
-	uint64_t held = 0;
+	uint64_t held = 0, mine = self ? cpus_number(snappy->cpus, self) : LOCKED_OUTSIDE;
 
+	mine++;
 	if (world_is_stopped_by(snappy->cpus, self) || (self && self->calls.running))
 		return -EDEADLK;
-	while (!machine_cas(&snappy->lock, &held, 1)) {
+	if (self && machine_load(&snappy->lock) == mine)
+		return -EDEADLK;
+	while (!machine_cas(&snappy->lock, &held, mine)) {
 		held = 0;
 		if (self)
 			cpu_serve(snappy->cpus, self);
@@ -114,16 +119,20 @@ int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_ext
 	return 0;
 }
 
-void snappy_attach(struct snappy *snappy, struct branch *branch)
+bool snappy_attach(struct snappy *snappy, struct branch *branch)
 {
 	uint64_t irqs = machine_irqs_off();
 	struct cpu *self = cpus_self(snappy->cpus);
 
-	machine_add(&branch->users, 1);
+	if (!branch_enter(branch)) {
+		machine_irqs_restore(irqs);
+		return false;
+	}
 	snappy->on[cpus_number(snappy->cpus, self)] = branch;
 	self->root = branch->table.root;
 	machine_load_root(branch->table.root);
 	machine_irqs_restore(irqs);
+	return true;
 }
 
 /* The TLB is empty when the last user is seen to go. */
@@ -137,7 +146,7 @@ void snappy_detach(struct snappy *snappy)
 	*on = NULL;
 	self->root = 0;
 	machine_load_root(snappy->own.table.root);
-	machine_add(&branch->users, -1ull);
+	branch_leave(branch);
 	machine_irqs_restore(irqs);
 }
 

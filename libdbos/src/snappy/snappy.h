@@ -39,6 +39,7 @@ struct snappy_counters {
 	uint64_t flushes, lazy_flushes;	/* of all vCPUs inside: waited for, or not */
 	uint64_t held;			/* frames unlinked by their owner that snapshots have */
 	uint64_t live, oldest;		/* snapshots that are not given up; an epoch, or 0 */
+	uint64_t dropped;		/* where no frame was left */
 	uint64_t create_time[HISTOGRAM_BUCKETS], release_time[HISTOGRAM_BUCKETS];
 };
 
@@ -53,10 +54,12 @@ struct snappy {
 	struct lives lives;
 	struct branch own;		/* the process's */
 	struct branch *on[CPUS_MAX];	/* where each vCPU is, if not there; its own to read */
-	uint64_t lock;			/* who creates or releases */
+	uint64_t lock;			/* who creates or releases: a vCPU's number + 1 */
 	uint64_t epoch;			/* the present one */
 	uint64_t branches;		/* beside the process's; released ones too */
 	struct branch *oldest, *youngest;	/* live.h */
+	uint64_t drops;			/* the oldest one goes where no frame is left */
+	struct branch *gone;		/* ancestors of one that was dropped, linked by ->elder */
 	uint64_t member_count;
 	struct member member[SNAPPY_MEMBERS];
 	struct spinlock waiting_lock;
@@ -73,7 +76,8 @@ void snappy_init(struct snappy *snappy, struct table *table, struct inflights *i
 
 /*
  * Who creates, releases, or looks at several branches at once. Waits for others, and serves them
- * meanwhile; -EDEADLK: in a world that the caller has stopped, or inside of a call.
+ * meanwhile; -EDEADLK: in a world that the caller has stopped, inside of a call, or the caller has
+ * it, as by a write fault on what he copies to.
  */
 int snappy_lock(struct snappy *snappy);
 void snappy_unlock(struct snappy *snappy);
@@ -90,10 +94,26 @@ bool snappy_is_member(const struct snappy *snappy, uint64_t va);
 int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *child);
 
 /*
- * release.c: gives up a snapshot that nobody is on; under snappy_lock(). Returns the branches that
- * are gone by that, linked by ->elder: itself and, if they waited for it, its ancestors.
+ * release.c: gives up a snapshot; under snappy_lock(). Returns the branches that are gone by that,
+ * linked by ->elder: itself and, if they waited for it, its ancestors. It is the caller's, who has
+ * closed it, or was dropped.
  */
 struct branch *snappy_release(struct snappy *snappy, struct branch *branch);
+
+/* A cut that could not be finished: @child is nobody's, and nobody has seen it. */
+void snappy_undo(struct snappy *snappy, struct branch *child);
+
+/*
+ * Gives up the oldest snapshot that nobody is on, but not @spare; under snappy_lock(). It stays
+ * ->dropped until it is released. False: there is none.
+ */
+bool snappy_drop_oldest(struct snappy *snappy, const struct branch *spare);
+
+/*
+ * pressure.c: there was no frame, and what was asked for it may be asked again. False: there is
+ * nothing to be had, or the program does not want that. From a write fault, between two attempts.
+ */
+bool snappy_make_room(struct snappy *snappy);
 
 /*
  * break.c: makes the page at @va, of a member, one that @branch may write: a write fault, in guest
@@ -101,8 +121,8 @@ struct branch *snappy_release(struct snappy *snappy, struct branch *branch);
  */
 int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va);
 
-/* attach.c: the calling vCPU, which is inside, sees @branch from now on. */
-void snappy_attach(struct snappy *snappy, struct branch *branch);
+/* The calling vCPU, which is inside, sees @branch from now on. False: it is being given up. */
+bool snappy_attach(struct snappy *snappy, struct branch *branch);
 void snappy_detach(struct snappy *snappy);
 struct branch *snappy_here(struct snappy *snappy);
 

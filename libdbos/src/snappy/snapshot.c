@@ -25,7 +25,7 @@ static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 	ret = snappy_lock(snappy);
 	if (!ret) {
 		snappy->engine = flags & DBOS_SNAP_EPOCH ? &epoch_engine : &lazy_engine;
-		ret = snappy_create(snappy, parent, &snap->branch);
+		ret = parent->dropped ? -ESTALE : snappy_create(snappy, parent, &snap->branch);
 		snappy_unlock(snappy);
 	}
 	if (ret) {
@@ -59,10 +59,10 @@ int dbos_snap_release(struct dbos_snap *snap)
 	ret = snappy_lock(snappy);
 	if (ret)
 		return ret;
-	if (machine_load(&snap->branch.users))
-		ret = -EBUSY;
-	else
+	if (snap->branch.dropped || branch_close(&snap->branch))
 		gone = snappy_release(snappy, &snap->branch);
+	else
+		ret = -EBUSY;
 	snappy_unlock(snappy);
 	for (; gone; gone = next) {
 		next = gone->elder;
@@ -83,8 +83,7 @@ int dbos_snap_attach(struct dbos_snap *snap)
 		return -EINVAL;
 	if (snappy_here(snappy) != &snappy->own)
 		return -EBUSY;
-	snappy_attach(snappy, &snap->branch);
-	return 0;
+	return snappy_attach(snappy, &snap->branch) ? 0 : -ESTALE;
 }
 
 int dbos_snap_detach(struct dbos *dbos)
@@ -120,7 +119,10 @@ int dbos_snap_read(struct dbos_snap *snap, const void *va, void *to, size_t leng
 	ret = snappy_lock(snappy);
 	if (ret)
 		return ret;
-	ret = snappy_read(snappy, &snap->branch, (uint64_t)va, to, length);
+	if (snap->branch.dropped)
+		ret = -ESTALE;
+	else
+		ret = snappy_read(snappy, &snap->branch, (uint64_t)va, to, length);
 	snappy_unlock(snappy);
 	return ret;
 }
@@ -149,7 +151,18 @@ int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
 	ret = snappy_lock(snappy);
 	if (ret)
 		return ret;
-	ret = snappy_diff(snappy, &a->branch, &b->branch, tell, &to);
+	if (a->branch.dropped || b->branch.dropped)
+		ret = -ESTALE;
+	else
+		ret = snappy_diff(snappy, &a->branch, &b->branch, tell, &to);
 	snappy_unlock(snappy);
 	return ret;
+}
+
+int dbos_snap_policy(struct dbos *dbos, enum dbos_snap_policy policy)
+{
+	if (!dbos->snappy || (policy != DBOS_SNAP_ERROR && policy != DBOS_SNAP_DROP_OLDEST))
+		return -EINVAL;
+	machine_store(&dbos->snappy->drops, policy == DBOS_SNAP_DROP_OLDEST);
+	return 0;
 }

@@ -23,6 +23,7 @@ struct word {
 static const struct word words[] = {
 	COUNTER("created", created),
 	COUNTER("released", released),
+	COUNTER("dropped", dropped),
 	COUNTER("live", live),
 	GAUGE("branches", branches),
 	GAUGE("epoch", epoch),
@@ -108,7 +109,7 @@ int dbos_snap_stats(const struct dbos *dbos, struct dbos_snap_stats *stats)
 		.splits = counters->splits, .reused = counters->reused,
 		.in_flight = counters->kept, .waited = counters->waited,
 		.entries = counters->entries,
-		.live = counters->live, .epoch = snappy->epoch, .oldest = counters->oldest,
+		.dropped = counters->dropped, .live = counters->live, .epoch = snappy->epoch, .oldest = counters->oldest,
 		.faults = counters->faults, .flushes = counters->flushes,
 		.lazy_flushes = counters->lazy_flushes, .held = counters->held,
 		.waiting = dbos->inflights.waiting, .resting = snappy->resting_count,
