@@ -193,6 +193,8 @@ void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine,
 		versions_written(0, i / VIEW_WORDS, i % VIEW_WORDS, 0);
 	snappy_init(&snappy, &table, &inflights, pool_lives);
 	snappy.engine = engine;
+	/* Releases in small steps, large ones, and at once. */
+	snappy.step = 1ull << model_random(12);
 	if (snappy_add_member(&snappy, VIEWS_BASE, &own))
 		model_fail("no member");
 	frames_watched = true;

@@ -81,6 +81,9 @@ static void check_counters(void)
 			   (unsigned long long)snappy.counters.live,
 			   (unsigned long long)snappy.counters.oldest, (unsigned long long)live,
 			   (unsigned long long)oldest);
+	if (snappy.counters.longest_step >= snappy.step + TABLE_ENTRIES)
+		model_fail("a release has done %llu at once",
+			   (unsigned long long)snappy.counters.longest_step);
 	if (!live && snappy.counters.held)
 		model_fail("%llu frames are held by no snapshot",
 			   (unsigned long long)snappy.counters.held);

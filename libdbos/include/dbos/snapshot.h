@@ -127,8 +127,14 @@ struct dbos_snap_stats {
 	uint64_t waiting;		/* free frames that system calls use */
 	uint64_t resting;		/* free ones of members' own memory */
 	uint64_t limbo;			/* of the pool: free, when all vCPUs have flushed */
+	/*
+	 * Releases are done in steps, and others may cut or release between two. The most that one
+	 * has looked at, of pages and entries: it is bounded.
+	 */
+	uint64_t steps, longest_step;
 	/* How many took [2^i, 2^(i+1)) cycles of the time-stamp counter, waiting included. */
 	uint64_t create_time[DBOS_SNAP_BUCKETS], release_time[DBOS_SNAP_BUCKETS];
+	uint64_t step_time[DBOS_SNAP_BUCKETS];
 };
 
 /*

@@ -35,44 +35,46 @@ void branch_insert(struct branch *parent, struct branch *child)
 	spin_unlock(&parent->lock, irqs);
 }
 
-/* The lock of its parent is held. */
-static void unlink_child(struct branch *child)
+void branch_unlink(struct branch *child)
 {
 	struct branch *parent = child->parent;
 	struct branch **link = &parent->child;
+	uint64_t irqs = spin_lock(&parent->lock);
 
 	while (*link != child)
 		link = &(*link)->elder;
 	*link = child->elder;
 	machine_store(&parent->newest, parent->child ? parent->child->epoch : 0);
+	parent->leaving++;
+	spin_unlock(&parent->lock, irqs);
 }
 
 /*
- * From here on nothing comes to its list. One of its items after the other goes on, the lock being
- * free in between: faults of the parent wait for it.
+ * Nothing comes to its list any more. Its elder neighbour is looked for anew: the one that it had
+ * may have gone meanwhile, and those that have come are younger. One item after the other goes on,
+ * the lock being free in between: faults of the parent wait for it.
  */
-struct life *branch_remove(struct branch *child)
+struct life *branch_hand_on(struct branch *child, uint64_t most)
 {
-	struct branch *parent = child->parent;
-	uint64_t irqs = spin_lock(&parent->lock);
-	struct life *free = NULL, *life, *next;
+	struct branch *parent = child->parent, *elder = parent->child;
+	struct life *free = NULL, *life;
 
-	unlink_child(child);
-	spin_unlock(&parent->lock, irqs);
-	for (life = child->held; life; life = next) {
+	while (elder && elder->epoch > child->epoch)
+		elder = elder->elder;
+	for (; child->held && most; most--) {
+		uint64_t irqs = spin_lock(&parent->lock);
 		bool held;
 
-		next = life->next;
-		irqs = spin_lock(&parent->lock);
-		held = give_to(child->elder, life);
+		life = child->held;
+		child->held = life->next;
+		held = give_to(elder, life);
 		spin_unlock(&parent->lock, irqs);
+		child->held_count--;
+		machine_add(child->all_held, -1ull);
 		if (held)
 			continue;
 		life->next = free;
 		free = life;
 	}
-	machine_add(child->all_held, -child->held_count);
-	child->held = NULL;
-	child->held_count = 0;
 	return free;
 }

@@ -28,6 +28,7 @@ struct branch {
 	bool released;			/* and kept for its children only */
 	bool dropped;			/* not by who has it: he has yet to release it */
 	bool gone;			/* dropped, and no node any more */
+	uint64_t leaving;		/* children that are handing on: it can't go before */
 	struct branch *older, *younger;	/* of those that are not: live.h */
 
 	/* Under the lock, which is the parent's for the last three; @newest is read without. */
@@ -42,6 +43,11 @@ struct branch {
 
 /* Nobody goes on it any more: it is being given up. */
 #define BRANCH_CLOSED (1ull << 63)
+
+static inline bool branch_closed(const struct branch *branch)
+{
+	return machine_load(&branch->users) == BRANCH_CLOSED;
+}
 
 /* False: it is closed. Else it is not, until branch_leave(). */
 static inline bool branch_enter(struct branch *branch)
@@ -93,7 +99,13 @@ bool branch_hold(struct branch *branch, struct life *life);
 /* @child is the youngest of @parent from now on. */
 void branch_insert(struct branch *parent, struct branch *child);
 
-/* @child goes. Returns what it held that no other child of its parent has. */
-struct life *branch_remove(struct branch *child);
+/*
+ * @child is none any more, but has yet to hand on what it holds: as long as ->held is not empty.
+ * Then its parent's ->leaving is to be lowered.
+ */
+void branch_unlink(struct branch *child);
+
+/* So much of it goes to other children of its parent; returns what none of these has. */
+struct life *branch_hand_on(struct branch *child, uint64_t most);
 
 #endif /* DBOS_BRANCH_H */

@@ -14,6 +14,7 @@ void snappy_init(struct snappy *snappy, struct table *table, struct inflights *i
 	snappy->inflights = inflights;
 	snappy->engine = &lazy_engine;
 	snappy->epoch = FIRST_EPOCH;
+	snappy->step = RELEASE_STEP;
 	snappy->own.table = *table;
 	table->copies = &snappy->branches;
 	snappy->lives.extent[0] = (struct lives_extent){
@@ -28,6 +29,20 @@ void snappy_init(struct snappy *snappy, struct table *table, struct inflights *i
 
 #define LOCKED_OUTSIDE CPUS_MAX
 
+static void wait_for_lock(struct snappy *snappy, struct cpu *self, uint64_t mine)
+{
+	uint64_t held = 0;
+
+	machine_add(&snappy->lock_waiters, 1);
+	while (!machine_cas(&snappy->lock, &held, mine)) {
+		held = 0;
+		if (self)
+			cpu_serve(snappy->cpus, self);
+		machine_pause();
+	}
+	machine_add(&snappy->lock_waiters, -1ull);
+}
+
 int snappy_lock(struct snappy *snappy)
 {
 	struct cpu *self = cpus_self(snappy->cpus);
@@ -38,18 +53,34 @@ int snappy_lock(struct snappy *snappy)
 		return -EDEADLK;
 	if (self && machine_load(&snappy->lock) == mine)
 		return -EDEADLK;
-	while (!machine_cas(&snappy->lock, &held, mine)) {
-		held = 0;
-		if (self)
-			cpu_serve(snappy->cpus, self);
-		machine_pause();
-	}
+	if (!machine_cas(&snappy->lock, &held, mine))
+		wait_for_lock(snappy, self, mine);
+	machine_store(&snappy->turns, snappy->turns + 1);
 	return 0;
 }
 
 void snappy_unlock(struct snappy *snappy)
 {
 	machine_store(&snappy->lock, 0);
+}
+
+/* How long the one who comes again waits for others, who may not be running. */
+#define PATIENCE 1000
+
+void snappy_lock_again(struct snappy *snappy)
+{
+	struct cpu *self = cpus_self(snappy->cpus);
+	uint64_t turns = snappy->turns;
+
+	snappy_unlock(snappy);
+	for (unsigned int i = 0; i < PATIENCE; i++) {
+		if (!machine_load(&snappy->lock_waiters) || machine_load(&snappy->turns) != turns)
+			break;
+		if (self)
+			cpu_serve(snappy->cpus, self);
+		machine_pause();
+	}
+	snappy_lock(snappy);
 }
 
 /* Members do not come while others look, but while there are no snapshots to fault for. */

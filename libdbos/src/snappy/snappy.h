@@ -40,8 +40,13 @@ struct snappy_counters {
 	uint64_t held;			/* frames unlinked by their owner that snapshots have */
 	uint64_t live, oldest;		/* snapshots that are not given up; an epoch, or 0 */
 	uint64_t dropped;		/* where no frame was left */
+	uint64_t steps, longest_step;	/* of releases; the most that was done in one */
+	uint64_t step_time[HISTOGRAM_BUCKETS];
 	uint64_t create_time[HISTOGRAM_BUCKETS], release_time[HISTOGRAM_BUCKETS];
 };
+
+/* Entries looked at and frames handed on under one hold of the lock, or a table's more. */
+#define RELEASE_STEP 512
 
 struct engine;
 
@@ -55,6 +60,8 @@ struct snappy {
 	struct branch own;		/* the process's */
 	struct branch *on[CPUS_MAX];	/* where each vCPU is, if not there; its own to read */
 	uint64_t lock;			/* who creates or releases: a vCPU's number + 1 */
+	uint64_t lock_waiters, turns;	/* who waits for it; how often it was had */
+	uint64_t step;			/* what a release does before it lets others have it */
 	uint64_t epoch;			/* the present one */
 	uint64_t branches;		/* beside the process's; released ones too */
 	struct branch *oldest, *youngest;	/* live.h */
@@ -82,6 +89,9 @@ void snappy_init(struct snappy *snappy, struct table *table, struct inflights *i
 int snappy_lock(struct snappy *snappy);
 void snappy_unlock(struct snappy *snappy);
 
+/* By who has it: whoever waits has it in between. */
+void snappy_lock_again(struct snappy *snappy);
+
 /*
  * [va, va + pages) becomes a member; its memory is at @memory->gpa. -EINVAL: no whole ranges;
  * -EBUSY: there are snapshots; -EEXIST: part of it is one; -ENOSPC; -ENOMEM: no frame for a table.
@@ -96,7 +106,8 @@ int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *c
 /*
  * release.c: gives up a snapshot; under snappy_lock(). Returns the branches that are gone by that,
  * linked by ->elder: itself and, if they waited for it, its ancestors. It is the caller's, who has
- * closed it, or was dropped.
+ * closed it, or was dropped. The lock is given to
+ * others in between.
  */
 struct branch *snappy_release(struct snappy *snappy, struct branch *branch);
 

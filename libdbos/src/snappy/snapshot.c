@@ -25,7 +25,9 @@ static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 	ret = snappy_lock(snappy);
 	if (!ret) {
 		snappy->engine = flags & DBOS_SNAP_EPOCH ? &epoch_engine : &lazy_engine;
-		ret = parent->dropped ? -ESTALE : snappy_create(snappy, parent, &snap->branch);
+		ret = -ESTALE;
+		if (!branch_closed(parent))
+			ret = snappy_create(snappy, parent, &snap->branch);
 		snappy_unlock(snappy);
 	}
 	if (ret) {
@@ -119,7 +121,7 @@ int dbos_snap_read(struct dbos_snap *snap, const void *va, void *to, size_t leng
 	ret = snappy_lock(snappy);
 	if (ret)
 		return ret;
-	if (snap->branch.dropped)
+	if (branch_closed(&snap->branch))
 		ret = -ESTALE;
 	else
 		ret = snappy_read(snappy, &snap->branch, (uint64_t)va, to, length);
@@ -151,7 +153,7 @@ int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
 	ret = snappy_lock(snappy);
 	if (ret)
 		return ret;
-	if (a->branch.dropped || b->branch.dropped)
+	if (branch_closed(&a->branch) || branch_closed(&b->branch))
 		ret = -ESTALE;
 	else
 		ret = snappy_diff(snappy, &a->branch, &b->branch, tell, &to);

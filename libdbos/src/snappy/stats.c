@@ -41,6 +41,9 @@ static const struct word words[] = {
 	COUNTER("lazy-flushes", lazy_flushes),
 	COUNTER("held", held),
 	GAUGE("resting", resting_count),
+	COUNTER("release-steps", steps),
+	COUNTER("longest-step", longest_step),
+	TIMES("step-cycles", step_time),
 	TIMES("create-cycles", create_time),
 	TIMES("release-cycles", release_time),
 };
@@ -109,13 +112,16 @@ int dbos_snap_stats(const struct dbos *dbos, struct dbos_snap_stats *stats)
 		.splits = counters->splits, .reused = counters->reused,
 		.in_flight = counters->kept, .waited = counters->waited,
 		.entries = counters->entries,
-		.dropped = counters->dropped, .live = counters->live, .epoch = snappy->epoch, .oldest = counters->oldest,
+		.dropped = counters->dropped, .live = counters->live, .epoch = snappy->epoch,
+		.oldest = counters->oldest,
 		.faults = counters->faults, .flushes = counters->flushes,
 		.lazy_flushes = counters->lazy_flushes, .held = counters->held,
 		.waiting = dbos->inflights.waiting, .resting = snappy->resting_count,
+		.steps = counters->steps, .longest_step = counters->longest_step,
 		.limbo = limbo_of(&dbos->frames),
 	};
 	memcpy(stats->create_time, counters->create_time, sizeof(stats->create_time));
+	memcpy(stats->step_time, counters->step_time, sizeof(stats->step_time));
 	memcpy(stats->release_time, counters->release_time, sizeof(stats->release_time));
 	return 0;
 }
