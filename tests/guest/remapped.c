@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <dbos/dbos.h>
@@ -86,18 +87,122 @@ static void over_the_edge(void)
 	check(access(edge, F_OK) == 0, "a path over the edge: %s", strerror(errno));
 }
 
-/* Pointers behind pointers are not translated, so they are refused. */
-static void nested(void)
+/* Pointers behind pointers of messages are followed, and what is scattered is put together. */
+static void in_messages(int pair[2])
 {
+	char *edge = area + PAGE - 3, got[16] = "", into[4] = "";
+	struct iovec parts[2] = { { area + 8, 4 }, { edge, 6 } }, back[2] = { { into, 4 },
+									      { edge, 6 } };
+	struct msghdr *over = (struct msghdr *)(area + PAGE - 20);
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 }, before;
+
+	memcpy(area + 8, "mnop", 4);
+	memcpy(edge, "qrstuv", 6);
+	check(sendmsg(pair[0], &message, 0) == 10, "sendmsg: %s", strerror(errno));
+	check(read(pair[1], got, 10) == 10 && memcmp(got, "mnopqrstuv", 10) == 0,
+	      "sendmsg took %.10s", got);
+	check(write(pair[1], "ABCDEFGHIJ", 10) == 10, "write");
+	memcpy(over, &(struct msghdr){ .msg_iov = back, .msg_iovlen = 2, .msg_flags = -1 },
+	       sizeof(*over));
+	back[1].iov_base = area + 2 * PAGE;
+	before = *over;
+	check(recvmsg(pair[0], over, 0) == 10, "recvmsg: %s", strerror(errno));
+	check(memcmp(into, "ABCD", 4) == 0 && memcmp(area + 2 * PAGE, "EFGHIJ", 6) == 0,
+	      "recvmsg left %.4s, %.6s", into, area + 2 * PAGE);
+	before.msg_flags = 0;
+	check(memcmp(over, &before, sizeof(before)) == 0, "the header has changed");
+	back[1].iov_base = edge;
+	message.msg_iov = back;
+	check(write(pair[1], "0123456789", 10) == 10, "write");
+	check(recvmsg(pair[0], &message, 0) == 10, "recvmsg: %s", strerror(errno));
+	check(memcmp(into, "0123", 4) == 0 && memcmp(edge, "456789", 6) == 0,
+	      "recvmsg left %.4s, %.6s", into, edge);
+}
+
+/* A descriptor and a name, both over the edge, there and back. */
+static void beside_messages(int pair[2])
+{
+	struct cmsghdr *control = (struct cmsghdr *)(area + PAGE - 8);
 	struct iovec part = { area + 8, 4 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+				  .msg_controllen = CMSG_SPACE(sizeof(int)) };
+	struct stat sent, got;
+	int fd;
+
+	memcpy(control, &(struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS },
+	       sizeof(*control));
+	memcpy((char *)control + sizeof(*control), &ends[0], sizeof(int));
+	check(sendmsg(pair[0], &message, 0) == 4, "sendmsg: %s", strerror(errno));
+	memset(control, 0, CMSG_SPACE(sizeof(int)));
+	check(recvmsg(pair[1], &message, 0) == 4, "recvmsg: %s", strerror(errno));
+	check(message.msg_controllen == CMSG_SPACE(sizeof(int)) && !message.msg_flags,
+	      "%zu bytes of control data", message.msg_controllen);
+	memcpy(&fd, (char *)control + sizeof(*control), sizeof(int));
+	check(fstat(fd, &got) == 0 && fstat(ends[0], &sent) == 0 && got.st_ino == sent.st_ino,
+	      "another descriptor has come");
+	close(fd);
+}
+
+static void many_messages(int pair[2])
+{
+	struct mmsghdr *many = (struct mmsghdr *)(area + PAGE - sizeof(struct mmsghdr) - 8);
+	struct iovec parts[3];
+
+	memset(many, 0, 3 * sizeof(*many));
+	for (int i = 0; i < 3; i++) {
+		parts[i] = (struct iovec){ area + 3 * PAGE + 100 + i, 1 + i };
+		many[i].msg_hdr = (struct msghdr){ .msg_iov = &parts[i], .msg_iovlen = 1 };
+	}
+	memcpy(area + 3 * PAGE + 100, "xyzuv", 5);
+	check(sendmmsg(pair[0], many, 3, 0) == 3, "sendmmsg: %s", strerror(errno));
+	check(many[0].msg_len == 1 && many[1].msg_len == 2 && many[2].msg_len == 3,
+	      "sent %u, %u, %u", many[0].msg_len, many[1].msg_len, many[2].msg_len);
+	memset(parts, 0, sizeof(parts));
+	for (int i = 0; i < 3; i++) {
+		parts[i] = (struct iovec){ area + 2 * PAGE + 16 * i, 16 };
+		many[i].msg_len = 0;
+	}
+	check(recvmmsg(pair[1], many, 3, 0, NULL) == 3, "recvmmsg: %s", strerror(errno));
+	check(many[0].msg_len == 1 && many[1].msg_len == 2 && many[2].msg_len == 3,
+	      "received %u, %u, %u", many[0].msg_len, many[1].msg_len, many[2].msg_len);
+	check(area[2 * PAGE] == 'x' && memcmp(area + 2 * PAGE + 16, "yz", 2) == 0 &&
+	      memcmp(area + 2 * PAGE + 32, "zuv", 3) == 0, "recvmmsg left %.35s", area + 2 * PAGE);
+}
+
+/* The name of a socket that is bound to one is received, and sent to. */
+static void named_messages(void)
+{
+	struct sockaddr_un *name = (struct sockaddr_un *)(area + PAGE - 5);
+	struct sockaddr_un own = { .sun_family = AF_UNIX, .sun_path = "\0remapped" };
+	socklen_t length = sizeof(sa_family_t) + 9;
+	struct iovec part = { area + 8, 4 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_name = name,
+				  .msg_namelen = length };
+	int at = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	check(bind(at, (struct sockaddr *)&own, length) == 0, "bind: %s", strerror(errno));
+	memcpy(name, &own, length);
+	check(sendmsg(at, &message, 0) == 4, "sendmsg to a name: %s", strerror(errno));
+	memset(name, 0, length);
+	message.msg_namelen = sizeof(*name);
+	check(recvmsg(at, &message, 0) == 4, "recvmsg with a name: %s", strerror(errno));
+	check(message.msg_namelen == length && memcmp(name, &own, length) == 0,
+	      "a name of %u bytes", message.msg_namelen);
+	close(at);
+}
+
+static void messages(void)
+{
 	int pair[2];
 
 	check(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
-	check(sendmsg(pair[0], &message, 0) == -1 && errno == EFAULT, "sendmsg was not refused");
-	part.iov_base = area + PAGE;
-	check(sendmsg(pair[0], &message, 0) == 4, "sendmsg of an ordinary page: %s",
-	      strerror(errno));
+	in_messages(pair);
+	beside_messages(pair);
+	close(pair[0]);
+	close(pair[1]);
+	check(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0, "socketpair");
+	many_messages(pair);
+	named_messages();
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -144,7 +249,7 @@ int main(int argc, char **argv)
 	remap();
 	in_one_page();
 	over_the_edge();
-	nested();
+	messages();
 	refused_by_the_table();
 	check_ok(dbos_leave());
 	printf("remapped: ok, %u faults\n", faults);

@@ -11,10 +11,7 @@
 
 #include "sys/guest_memory.h"
 
+/* Strings, up to a NULL. */
 long nested_strings(const struct guest_memory *memory, uint64_t va);
-
-/* @count of struct mmsghdr, or one struct msghdr. */
-long nested_messages(const struct guest_memory *memory, uint64_t va, uint64_t count,
-		     bool write);
 
 #endif /* DBOS_NESTED_H */

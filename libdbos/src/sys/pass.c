@@ -8,6 +8,7 @@
 #include "mm/reach.h"
 #include "sys/guest_memory.h"
 #include "sys/interruptible.h"
+#include "sys/messages.h"
 #include "sys/nested.h"
 
 #define BOUNCE_SIZE 32768
@@ -23,6 +24,7 @@
 struct space {
 	struct iovec given[IOV_MAX], pieces[IOV_MAX];
 	struct inflight_piece notes[IOV_MAX];
+	struct messages messages;
 	char bounce[BOUNCE_SIZE];
 };
 
@@ -41,6 +43,7 @@ struct pass {
 	struct space *space;
 	uint64_t bounce_used;
 	struct bounced bounced[SYSCALL_ARGUMENTS];
+	struct messages *messages;	/* NULL: it is no such call, or has none */
 };
 
 static bool make_space(struct pass *pass)
@@ -212,6 +215,30 @@ static bool receives(const struct pass *pass)
 	return pass->number == SYS_recvmsg || pass->number == SYS_recvmmsg;
 }
 
+/* @count_of: the argument that says how many; 0: it is one, without a length behind it. */
+static long use_messages(struct pass *pass, unsigned int i, unsigned int count_of)
+{
+	struct messages *messages;
+	long ret;
+
+	if (!make_space(pass))
+		return -ENOMEM;
+	messages = &pass->space->messages;
+	messages->va = pass->given[i];
+	messages->counted = count_of;
+	messages->count = pass->given[count_of];
+	if (count_of && !(uint32_t)messages->count)
+		return 0;
+	ret = messages_use(messages, &pass->memory, receives(pass));
+	if (ret)
+		return ret;
+	pass->messages = messages;
+	pass->arguments[i] = (uint64_t)messages->host;
+	if (count_of)
+		pass->arguments[count_of] = messages->count;
+	return 0;
+}
+
 static long use_pointer(struct pass *pass, unsigned int i)
 {
 	const struct argument *argument = &pass->call->arguments[i];
@@ -244,13 +271,9 @@ static long use_pointer(struct pass *pass, unsigned int i)
 			return -ENOMEM;
 		return nested_strings(&pass->memory, pass->given[i]);
 	case ARGUMENT_MESSAGE:
-		if (!make_space(pass))
-			return -ENOMEM;
-		return nested_messages(&pass->memory, pass->given[i], 1, receives(pass));
+		return use_messages(pass, i, 0);
 	case ARGUMENT_MESSAGES:
-		if (!make_space(pass))
-			return -ENOMEM;
-		return nested_messages(&pass->memory, pass->given[i], count, receives(pass));
+		return use_messages(pass, i, argument->count);
 	case ARGUMENT_ANY:
 		return use_any(pass, i);
 	default:
@@ -265,6 +288,8 @@ static long make(const struct pass *pass)
 
 static long give_back(struct pass *pass, long ret)
 {
+	if (pass->messages)
+		ret = messages_give_back(pass->messages, &pass->memory, ret);
 	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++) {
 		const struct bounced *bounced = &pass->bounced[i];
 
