@@ -4,15 +4,11 @@
  * dbos_snap_stats() after each step and by `dbos stat` at the end. One line "expected NAME NUMBER"
  * for each counter comes before that; the last line is "snapshot_counts: ok".
  */
-#include <pthread.h>
-#include <sched.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <dbos/snapshot.h>
 
-#include "check.h"
+#include "blocked.h"
 
 #define PAGE  DBOS_PAGE_SIZE
 #define PAGES 1024ul		/* two ranges of 2 MiB */
@@ -218,48 +214,16 @@ static void the_other_engine(void)
 }
 
 static int ends[2];
-static long tid;
 
-static void *read_three(void *arg)
+static void read_three(void)
 {
-	check_ok(dbos_enter());
-	__atomic_store_n(&tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
 	check(read(ends[0], pages[RANGE + 100], 3 * PAGE) == 3 * PAGE, "read");
-	check_ok(dbos_leave());
-	return arg;
 }
 
 /* More than the pipe takes. */
-static void *write_many(void *arg)
+static void write_many(void)
 {
-	check_ok(dbos_enter());
-	__atomic_store_n(&tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
 	check(write(ends[1], pages[RANGE + 200], 32 * PAGE) == 32 * PAGE, "write");
-	check_ok(dbos_leave());
-	return arg;
-}
-
-static pthread_t start(void *(*what)(void *arg), const char *waits_in)
-{
-	char path[64], where[64];
-	pthread_t thread;
-	FILE *file;
-
-	tid = 0;
-	check(pthread_create(&thread, NULL, what, NULL) == 0, "pthread_create");
-	do {
-		sched_yield();
-		snprintf(path, sizeof(path), "/proc/self/task/%ld/wchan",
-			 __atomic_load_n(&tid, __ATOMIC_ACQUIRE));
-		where[0] = 0;
-		file = fopen(path, "re");
-		if (file) {
-			if (!fgets(where, sizeof(where), file))
-				where[0] = 0;
-			fclose(file);
-		}
-	} while (!strstr(where, waits_in));
-	return thread;
 }
 
 static void drain(size_t count)
@@ -280,7 +244,7 @@ static void calls_in_the_host(void)
 	check(pipe(ends) == 0, "pipe");
 	write_pages(RANGE, 1);
 	count_reuse(1, 1);
-	thread = start(read_three, "pipe_read");
+	thread = start_blocked(read_three, "pipe_read");
 	snap = create(0);
 	want.in_flight += 3;
 	want.resting -= 3;
@@ -291,7 +255,7 @@ static void calls_in_the_host(void)
 	release(snap, 0);
 	want.resting += 3;
 	compare("behind the call that wrote");
-	thread = start(write_many, "pipe_write");
+	thread = start_blocked(write_many, "pipe_write");
 	snap = create(0);
 	write_pages(RANGE + 201, 1);
 	count_table();

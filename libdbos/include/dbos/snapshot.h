@@ -19,6 +19,10 @@
  * there at the first cut, and what they write there is in snapshots. Calls that began before their
  * memory became a member are not known.
  *
+ * A futex in a member is one for each branch: who waits on the process's is woken there. Moving
+ * waiters to one (FUTEX_REQUEUE and its like), and words of members behind pointers (futex_waitv),
+ * are -EOPNOTSUPP.
+ *
  * Functions return -EDEADLK in signal handlers of threads that are inside, in a world that the
  * caller has stopped, and in calls (<dbos/smp.h>). Unless noted they are thread-safe, and may be
  * called inside and outside, but not in handlers or with an entry locked; they may wait for others.

@@ -6,6 +6,7 @@
 
 #include "hv/host_syscall.h"
 #include "mm/reach.h"
+#include "sys/futexes.h"
 #include "sys/guest_memory.h"
 #include "sys/interruptible.h"
 #include "sys/messages.h"
@@ -313,6 +314,8 @@ static long translate_and_make(struct pass *pass, struct cpus *cpus, struct cpu 
 
 	cpu_walks(cpus, cpu);
 	inflight_begin(pass->memory.inflight, inflight_root(pass));
+	if (futex_refused(&pass->memory, pass->number, pass->given))
+		ret = -EOPNOTSUPP;
 	for (unsigned int i = 0; !ret && i < SYSCALL_ARGUMENTS; i++) {
 		if (pass->given[i])
 			ret = use_pointer(pass, i);
