@@ -61,6 +61,8 @@ static void make_snapshots(void *arg)
 		model_fail("the first snapshot is not the first");
 	for (unsigned int i = 0; i < CYCLES; i++) {
 		write_pages(0);
+		if (views_have_ready() && model_random(2))
+			views_prepare(id);
 		view_create(0);
 		while (young() > model_random(YOUNG + 1))
 			release_young();
@@ -87,7 +89,7 @@ static void write_all_the_time(void *arg)
 static void begin(uint64_t seed)
 {
 	memset(&test, 0, sizeof(test));
-	views_begin(seed, CPUS, seed % 4 ? &lazy_engine : &epoch_engine, seed % 3 == 0);
+	views_begin(seed, CPUS, seed % 3 == 0);
 	for (unsigned int i = 0; i < CPUS; i++)
 		test.id[i] = i;
 	fixture_add_cpu(0, make_snapshots, &test.id[0]);
@@ -101,6 +103,7 @@ static void end(void)
 		if (!i || views[i].branch)
 			view_check(i);
 	}
+	views_check_ready();
 	views_check_frames();
 }
 

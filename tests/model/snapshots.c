@@ -125,6 +125,8 @@ static void create_one(const struct who *who)
 
 	if (parent && test.plain)
 		return;
+	if (views_have_ready() && model_random(2))
+		views_prepare(who->id);
 	/* Of one that nobody need be on. */
 	if (!parent && !test.plain && model_random(4) == 0)
 		parent = view_choose(true);
@@ -197,7 +199,7 @@ static void begin(uint64_t seed)
 	unsigned int kind;
 
 	memset(&test, 0, sizeof(test));
-	views_begin(seed, 16, seed % 4 ? &lazy_engine : &epoch_engine, seed % 3 == 0);
+	views_begin(seed, 16, seed % 3 == 0);
 	kind = model_random(5);
 	test.plain = kind == 1;
 	test.restless = kind == 2;
@@ -232,6 +234,7 @@ static void end(void)
 				view_release(i);
 		}
 	}
+	views_check_ready();
 	views_check_frames();
 }
 

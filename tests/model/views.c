@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "beside.h"
 #include "views.h"
 
 #define HOST_SLOTS 16
@@ -12,6 +13,7 @@ struct view views[VIEWS];
 
 static struct branch branches[VIEWS];
 static struct life pool_lives[POOL_MAX], own_lives[VIEWS_RANGES * TABLE_ENTRIES];
+static const struct engine *engine;
 static unsigned int hoarded;
 static bool nobody_attaches;
 static uint64_t host_frame[HOST_SLOTS];
@@ -37,10 +39,9 @@ static uint64_t root_of(unsigned int view)
 	return view ? views[view].branch->table.root : table.root;
 }
 
-/* The tables on the way and, last, the page; 0 where there is nothing. */
-static void walk_view(unsigned int view, unsigned int page, uint64_t path[TABLE_LEVELS + 1])
+void view_walk(uint64_t root, unsigned int page, uint64_t path[TABLE_LEVELS + 1])
 {
-	uint64_t gpa = root_of(view), va = page_va(page);
+	uint64_t gpa = root, va = page_va(page);
 
 	memset(path, 0, (TABLE_LEVELS + 1) * sizeof(path[0]));
 	for (unsigned int level = TABLE_LEVELS; level > 0; level--) {
@@ -63,25 +64,36 @@ uint64_t view_word(unsigned int view, unsigned int page, unsigned int word, uint
 {
 	uint64_t path[TABLE_LEVELS + 1];
 
-	walk_view(view, page, path);
+	view_walk(root_of(view), page, path);
 	if (gpa)
 		*gpa = path[TABLE_LEVELS];
 	return path[TABLE_LEVELS] ? *data_word(path[TABLE_LEVELS] + word * 8) : 0;
 }
 
-bool views_reach(uint64_t gpa)
+static bool root_reaches(uint64_t root, uint64_t gpa)
 {
 	uint64_t path[TABLE_LEVELS + 1];
 
-	for (unsigned int i = 0; i < VIEWS * VIEW_PAGES; i++) {
-		if (i / VIEW_PAGES &&
-		    (!views[i / VIEW_PAGES].branch || view_dropped(i / VIEW_PAGES)))
-			continue;
-		walk_view(i / VIEW_PAGES, i % VIEW_PAGES, path);
+	for (unsigned int i = 0; i < VIEW_PAGES; i++) {
+		view_walk(root, i, path);
 		for (unsigned int k = 0; k <= TABLE_LEVELS; k++) {
 			if (path[k] == gpa)
 				return true;
 		}
+	}
+	return false;
+}
+
+bool views_reach(uint64_t gpa)
+{
+	for (unsigned int i = 0; i < VIEWS; i++) {
+		if ((!i || views[i].branch) && !view_dropped(i) && root_reaches(root_of(i), gpa))
+			return true;
+	}
+	for (unsigned int i = 0; i < READY_MAX; i++) {
+		if (snappy.ready[i].state != READY_NONE &&
+		    root_reaches(snappy.ready[i].branch.table.root, gpa))
+			return true;
 	}
 	return false;
 }
@@ -163,7 +175,15 @@ static bool fault(uint64_t va, uint32_t error)
 	return snappy_break(&snappy, snappy_here(&snappy), va) == 0;
 }
 
-void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine, bool pages)
+/* Of seeds: those of "epoch", and of "instant". The other half is of "lazy". */
+static const struct engine *engine_of(uint64_t seed)
+{
+	if (seed % 4 == 0)
+		return &epoch_engine;
+	return seed % 4 == 2 ? &instant_engine : &lazy_engine;
+}
+
+void views_begin(uint64_t seed, unsigned int limit, bool pages)
 {
 	struct lives_extent own = {
 		.gpa = DATA_GPA, .count = VIEWS_RANGES * TABLE_ENTRIES, .life = own_lives,
@@ -174,6 +194,7 @@ void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine,
 	frames_watched = false;
 	hoarded = 0;
 	nobody_attaches = false;
+	beside_begin();
 	memset(&snappy, 0, offsetof(struct snappy, on));
 	memset(snappy.on, 0, limit * sizeof(snappy.on[0]));
 	memset(&snappy.lock, 0, sizeof(snappy) - offsetof(struct snappy, lock));
@@ -192,7 +213,7 @@ void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine,
 	for (unsigned int i = 0; i < VIEW_PAGES * VIEW_WORDS; i++)
 		versions_written(0, i / VIEW_WORDS, i % VIEW_WORDS, 0);
 	snappy_init(&snappy, &table, &inflights, pool_lives);
-	snappy.engine = engine;
+	engine = engine_of(seed);
 	/* Releases in small steps, large ones, and at once. */
 	snappy.step = 1ull << model_random(12);
 	if (snappy_add_member(&snappy, VIEWS_BASE, &own))
@@ -264,6 +285,35 @@ bool __wrap_snappy_drop_oldest(struct snappy *snappy, const struct branch *spare
 	return dropped;
 }
 
+static const struct engine *draw_engine(void)
+{
+	static const struct engine *const engines[] = {
+		&lazy_engine, &epoch_engine, &instant_engine, &instant_engine,
+	};
+
+	return engine == &instant_engine ? engines[model_random(4)] : engine;
+}
+
+bool views_have_ready(void)
+{
+	return engine == &instant_engine;
+}
+
+/* Those whom others make count too: there is room for three at once. */
+void views_prepare(unsigned int id)
+{
+	bool outside = model_random(2);
+	int ret;
+
+	if (outside)
+		guest_leave(id);
+	ret = snappy_prepare(&snappy, model_random(4));
+	if (outside)
+		guest_enter(id);
+	if (ret && !(hoarded && ret == -ENOMEM))
+		model_fail("no table can be made ready: error %d", -ret);
+}
+
 int view_create(unsigned int parent)
 {
 	static uint64_t words[VIEW_PAGES][VIEW_WORDS];
@@ -280,6 +330,9 @@ int view_create(unsigned int parent)
 	if (snappy_lock(&snappy))
 		model_fail("the lock of snapshots can't be had");
 	memset(&branches[view], 0, sizeof(branches[view]));
+	snappy.engine = draw_engine();
+	if (!parent && snappy.engine == &instant_engine)
+		beside_map();
 	began = model_now();
 	if (view_dropped(parent))
 		ret = -ENOMEM;
@@ -299,6 +352,8 @@ int view_create(unsigned int parent)
 		words[i / VIEW_WORDS][i % VIEW_WORDS] =
 			view_word(view, i / VIEW_WORDS, i % VIEW_WORDS, NULL);
 	versions_cut(parent, view, began, words);
+	if (!parent)
+		beside_check(views[view].branch);
 	views[parent].pins--;
 	snappy_unlock(&snappy);
 	/* Others may be at it by now. */

@@ -32,9 +32,10 @@ extern struct view views[VIEWS];
 
 /*
  * A new schedule: pages as leaves of 2 MiB or, if @pages, of 4 KiB. Frames that are handed out are
- * looked at from now on, and poisoned.
+ * looked at from now on, and poisoned. Engines take turns from one schedule to the other; where it
+ * is the turn of "instant", the others make some of the snapshots too.
  */
-void views_begin(uint64_t seed, unsigned int limit, const struct engine *engine, bool pages);
+void views_begin(uint64_t seed, unsigned int limit, bool pages);
 
 /* Only so many frames are left: writes and snapshots may fail from now on (S18). */
 void views_make_scarce(unsigned int left);
@@ -54,6 +55,13 @@ uint64_t view_word(unsigned int view, unsigned int page, unsigned int word, uint
 
 /* A snapshot of @parent, or -1: there is no room for one more, or no frame. */
 int view_create(unsigned int parent);
+
+/*
+ * In a schedule of "instant": some tables are made ready, or some given up, by the vCPU or by a
+ * thread outside, for whose walks nobody waits.
+ */
+bool views_have_ready(void);
+void views_prepare(unsigned int id);
 
 /* Unless a vCPU is on it. */
 void view_release(unsigned int view);
@@ -76,5 +84,11 @@ bool views_reach(uint64_t gpa);			/* one of them leads to that page or table */
  */
 void views_check_frames(void);
 unsigned int views_hoarded(void);
+
+/* Each table that is ready leads to the process's pages, and may write none. */
+void views_check_ready(void);
+
+/* The tables on the way from @root and, last, the page; 0 where there is nothing. */
+void view_walk(uint64_t root, unsigned int page, uint64_t path[TABLE_LEVELS + 1]);
 
 #endif /* VIEWS_H */

@@ -19,6 +19,24 @@ void view_check(unsigned int view)
 	}
 }
 
+void views_check_ready(void)
+{
+	uint64_t is[TABLE_LEVELS + 1], should[TABLE_LEVELS + 1];
+
+	for (unsigned int i = 0; i < READY_MAX * VIEW_PAGES; i++) {
+		const struct ready *ready = &snappy.ready[i / VIEW_PAGES];
+
+		if (ready->state != READY_FULL)
+			continue;
+		view_walk(ready->branch.table.root, i % VIEW_PAGES, is);
+		view_walk(table.root, i % VIEW_PAGES, should);
+		if (is[TABLE_LEVELS] != should[TABLE_LEVELS])
+			model_fail("page %u is at %#llx, and at %#llx in a table that is ready",
+				   i % VIEW_PAGES, (unsigned long long)should[TABLE_LEVELS],
+				   (unsigned long long)is[TABLE_LEVELS]);
+	}
+}
+
 static bool seen[POOL_MAX];
 
 static bool is_of_pool(uint64_t gpa)
@@ -49,6 +67,10 @@ static unsigned int frames_reached(void)
 	for (unsigned int i = 1; i < VIEWS; i++) {
 		if (views[i].branch && !view_dropped(i))
 			see(views[i].branch->table.root, TABLE_LEVELS);
+	}
+	for (unsigned int i = 0; i < READY_MAX; i++) {
+		if (snappy.ready[i].state != READY_NONE)
+			see(snappy.ready[i].branch.table.root, TABLE_LEVELS);
 	}
 	for (unsigned int i = 0; i < VIEWS_POOL; i++)
 		count += seen[i];

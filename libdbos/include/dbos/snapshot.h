@@ -42,8 +42,8 @@ struct dbos_snap;
 
 /*
  * Makes the region a member. -EINVAL: it is not WRITABLE, BARE, or not of whole 2 MiB; -EBUSY:
- * there are snapshots; -EEXIST: it is one; -ENOSPC: no guest-physical space, or 63 members;
- * -ENOMEM.
+ * there are snapshots, or tables ready for some; -EEXIST: it is one; -ENOSPC: no guest-physical
+ * space, or 63 members; -ENOMEM.
  */
 int dbos_snap_add(struct dbos *dbos, struct dbos_region *region);
 
@@ -53,14 +53,28 @@ int dbos_snap_add(struct dbos *dbos, struct dbos_region *region);
  *
  * It stops all vCPUs for a time that grows with the members by 8 bytes for 2 MiB, or, by the engine
  * "epoch", by 8 for 4 KiB. That one copies the whole page table at once, as the paper does; then
- * writers do not have to.
+ * writers do not have to. The engine "instant" takes a copy that is ready, dbos_snap_prepare(), and
+ * neither has to; where none is, and for snapshots of snapshots, it is "epoch", and that is counted
+ * (unready). One flag at most.
  */
-#define DBOS_SNAP_EPOCH (1u << 0)
+#define DBOS_SNAP_EPOCH	  (1u << 0)
+#define DBOS_SNAP_INSTANT (1u << 1)
 
 int dbos_snap_create(struct dbos *dbos, unsigned int flags, struct dbos_snap **snap);
 
 /* A snapshot of a snapshot, as it is now. */
 int dbos_snap_child(struct dbos_snap *parent, unsigned int flags, struct dbos_snap **snap);
+
+/*
+ * Sees to it that @count page tables are ready for DBOS_SNAP_INSTANT: makes those that are missing,
+ * or gives some up. Each takes 8 bytes for 4 KiB of members, for as long as it is ready, and each
+ * page that the process copies is noted in all. A cut uses one up; none is made by itself, so the
+ * program has a thread for it, or some time. vCPUs run meanwhile, and snapshots can be made and
+ * released. -EINVAL: more than DBOS_SNAP_READY_MAX, or there is no member; -ENOMEM: fewer are.
+ */
+#define DBOS_SNAP_READY_MAX 8
+
+int dbos_snap_prepare(struct dbos *dbos, unsigned int count);
 
 /*
  * Gives it up. -EBUSY: a vCPU is on it. Pages that others have copied since, and it alone has, are
@@ -121,6 +135,9 @@ struct dbos_snap_stats {
 	uint64_t in_flight;		/* pages copied at cuts, as the host was writing them */
 	uint64_t waited;		/* pages that were free when a system call had ended */
 	uint64_t entries;		/* of page tables, read or copied by cuts */
+	uint64_t ready;			/* page tables that are, or are being made, for cuts */
+	uint64_t unready;		/* cuts by "instant" that found none */
+	uint64_t mirrored;		/* entries changed in ready tables as in the process's */
 	uint64_t dropped;		/* because no frame was left */
 	uint64_t live;			/* snapshots that are neither released nor dropped */
 	uint64_t epoch, oldest;		/* the present one; of the oldest of these, 0: none */

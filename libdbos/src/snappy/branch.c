@@ -3,9 +3,11 @@
 
 #include "snappy/branch.h"
 
-/* The lock is held. */
+/* @child or the next older one that may have it has it. The lock is held. */
 static bool give_to(struct branch *child, struct life *life)
 {
+	while (child && life->frame & LIFE_LEVEL && !child->shares)
+		child = child->elder;
 	if (!child || child->epoch < machine_load(&life->birth))
 		return false;
 	life->next = child->held;
@@ -32,12 +34,14 @@ void branch_insert(struct branch *parent, struct branch *child)
 	child->elder = parent->child;
 	parent->child = child;
 	machine_store(&parent->newest, child->epoch);
+	if (child->shares)
+		machine_store(&parent->sharing, child->epoch);
 	spin_unlock(&parent->lock, irqs);
 }
 
 void branch_unlink(struct branch *child)
 {
-	struct branch *parent = child->parent;
+	struct branch *parent = child->parent, *sharing;
 	struct branch **link = &parent->child;
 	uint64_t irqs = spin_lock(&parent->lock);
 
@@ -45,6 +49,9 @@ void branch_unlink(struct branch *child)
 		link = &(*link)->elder;
 	*link = child->elder;
 	machine_store(&parent->newest, parent->child ? parent->child->epoch : 0);
+	for (sharing = parent->child; sharing && !sharing->shares; sharing = sharing->elder)
+		;
+	machine_store(&parent->sharing, sharing ? sharing->epoch : 0);
 	parent->leaving++;
 	spin_unlock(&parent->lock, irqs);
 }

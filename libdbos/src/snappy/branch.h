@@ -30,11 +30,14 @@ struct branch {
 	bool gone;			/* dropped, and no node any more */
 	uint64_t leaving;		/* children that are handing on: it can't go before */
 	struct branch *older, *younger;	/* of those that are not: live.h */
+	bool shares;			/* it was given leaf tables of its parent's */
+	struct life *tables;		/* leaf tables that were made for it: ready.h */
 
-	/* Under the lock, which is the parent's for the last three; @newest is read without. */
+	/* Under the lock, which is the parent's for the last three; epochs are read without. */
 	struct spinlock lock;
 	struct branch *child;		/* the youngest */
 	uint64_t newest;		/* its epoch; 0: no child */
+	uint64_t sharing;		/* of the youngest that shares leaf tables; 0: none does */
 	struct branch *elder;		/* the next older child of the parent */
 	struct life *held;		/* of the parent's, what no younger child has */
 	uint64_t held_count;
@@ -88,6 +91,16 @@ static inline bool branch_has_alone(const struct branch *branch, const struct li
 {
 	return branch_owns(branch, life) &&
 	       machine_load(&life->birth) > machine_load(&branch->newest);
+}
+
+/*
+ * Of a leaf table: the same, though children have pages that it leads to. What it says of the right
+ * to write them may be of before their cut.
+ */
+static inline bool branch_has_table_alone(const struct branch *branch, const struct life *life)
+{
+	return branch_owns(branch, life) &&
+	       machine_load(&life->birth) > machine_load(&branch->sharing);
 }
 
 /*

@@ -3,6 +3,8 @@
  * The write fault. It goes down one level at a time, and begins anew after each thing it has done:
  *
  *	2 MiB without W, alone		W is set
+ *	a table without W, alone, but	its entries lose W; W is set
+ *	  its pages are not
  *	a leaf without W		it is split; the table is ours
  *	a table without W		it is copied; the copy is ours
  *	a page without W, alone		W is set
@@ -63,8 +65,13 @@ static enum outcome copy_table(struct attempt *attempt, uint64_t *word, uint64_t
 /* What allows all of 2 MiB to be written, or not. */
 static enum outcome open_range(struct attempt *attempt, uint64_t *word, uint64_t old)
 {
-	if (!branch_has_alone(attempt->branch, life_at(attempt, old)))
-		return copy_table(attempt, word, old);
+	const struct life *life = life_at(attempt, old);
+
+	if (!branch_has_alone(attempt->branch, life)) {
+		if (!entry_is_table(old) || !branch_has_table_alone(attempt->branch, life))
+			return copy_table(attempt, word, old);
+		snappy_forbid_writing(attempt->snappy, old);
+	}
 	if (machine_cas(word, &old, old | DBOS_PTE_W))
 		machine_add(&attempt->snappy->counters.reused, 1);
 	return AGAIN;
@@ -94,6 +101,8 @@ static void copy_page(struct attempt *attempt, uint64_t *word, uint64_t old)
 	machine_store(&life_at(attempt, page)->birth, machine_load(&snappy->epoch));
 	machine_store(word, page | (old & ~DBOS_PTE_ADDR) | DBOS_PTE_LOCK);
 	generation = tlb_flush(snappy->cpus, attempt->va, 1, TLB_SYNC);
+	if (attempt->branch == &snappy->own)
+		ready_mirror(snappy, attempt->va, page | (old & ~DBOS_PTE_ADDR));
 	unlock(word, DBOS_PTE_W);
 	machine_add(&snappy->counters.pages, 1);
 	if (owned)

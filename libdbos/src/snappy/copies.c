@@ -37,6 +37,27 @@ void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from)
 	}
 }
 
+static void take_right(uint64_t *entry)
+{
+	uint64_t old = machine_load(entry);
+
+	while (old & DBOS_PTE_W && !machine_cas(entry, &old, old & ~DBOS_PTE_W))
+		;
+}
+
+/* Entries may be locked by others, and get their flags from the processor, at any moment. */
+void snappy_forbid_writing(struct snappy *snappy, uint64_t entry)
+{
+	uint64_t *entries = frames_memory(snappy->pool, entry & DBOS_PTE_ADDR);
+
+	for (unsigned int i = 0; i < TABLE_ENTRIES; i += ENTRIES_AT_ONCE) {
+		if (!entries_have(&entries[i], DBOS_PTE_W))
+			continue;
+		for (unsigned int k = 0; k < ENTRIES_AT_ONCE; k++)
+			take_right(&entries[i + k]);
+	}
+}
+
 void snappy_copy_page(struct snappy *snappy, uint64_t to, uint64_t from)
 {
 	memcpy(life_memory(&snappy->lives, to), life_memory(&snappy->lives, from), FRAME_SIZE);

@@ -11,18 +11,20 @@
 #include "snappy/live.h"
 
 /* Entries of nothing are copied as such. */
-static int share_member(struct snappy *snappy, const struct branch *parent,
-			const struct branch *child, const struct member *member)
+static int share_member(struct snappy *snappy, const struct engine *engine,
+			const struct branch *parent, const struct branch *child,
+			const struct member *member)
 {
-	uint64_t *entry = NULL, *childs = NULL;
+	uint64_t *entry = NULL, *childs = NULL, had;
 
 	for (uint64_t va = member->va; va < member->end; va += SNAPPY_RANGE) {
 		entry = snappy_next_pde(snappy, parent, va, entry);
 		childs = snappy_next_pde(snappy, child, va, childs);
+		had = *childs;
 		*childs = 0;
 		if (!(machine_load(entry) & DBOS_PTE_P))
 			continue;
-		*childs = snappy->engine->share(snappy, entry);
+		*childs = engine->share(snappy, entry, had);
 		if (!*childs)
 			return -ENOMEM;
 	}
@@ -30,17 +32,19 @@ static int share_member(struct snappy *snappy, const struct branch *parent,
 	return 0;
 }
 
-static int share(struct snappy *snappy, const struct branch *parent, const struct branch *child)
+static int share(struct snappy *snappy, const struct engine *engine, const struct branch *parent,
+		 const struct branch *child)
 {
 	int ret = 0;
 
 	for (uint64_t i = 0; !ret && i < snappy->member_count; i++)
-		ret = share_member(snappy, parent, child, &snappy->member[i]);
+		ret = share_member(snappy, engine, parent, child, &snappy->member[i]);
 	return ret;
 }
 
 /* From here on the child is one, also if that is undone. */
-static int cut(struct snappy *snappy, struct branch *parent, struct branch *child)
+static int cut(struct snappy *snappy, const struct engine *engine, struct branch *parent,
+	       struct branch *child)
 {
 	int ret;
 
@@ -48,7 +52,8 @@ static int cut(struct snappy *snappy, struct branch *parent, struct branch *chil
 	child->all_held = &snappy->counters.held;
 	live_add(snappy, child);
 	machine_add(&snappy->counters.lazy_flushes, 1);
-	ret = share(snappy, parent, child);
+	child->shares = engine->shares;
+	ret = share(snappy, engine, parent, child);
 	machine_store(&snappy->epoch, child->epoch + 1);
 	branch_insert(parent, child);
 	if (!ret)
@@ -58,24 +63,35 @@ static int cut(struct snappy *snappy, struct branch *parent, struct branch *chil
 	return ret;
 }
 
+/* If no table is ready, this cut is one of the engine that makes it then. */
+static const struct engine *engine_of(struct snappy *snappy, const struct branch *parent)
+{
+	if (snappy->engine != &instant_engine ||
+	    (parent == &snappy->own && ready_full(snappy)))
+		return snappy->engine;
+	snappy->counters.unready++;
+	return &epoch_engine;
+}
+
 /*
  * Outside of members the child has the parent's tables, which must not collapse any more: that is
  * said first (table->copies), and whoever was at it is through when the world stands still.
  */
 static int create(struct snappy *snappy, struct branch *parent, struct branch *child)
 {
+	const struct engine *engine = engine_of(snappy, parent);
 	int ret;
 
 	machine_add(&snappy->branches, 1);
 	ret = world_stop(snappy->cpus);
 	if (ret)
 		goto out;
-	ret = snappy_copy_root(snappy, parent, child);
+	ret = engine->make_root(snappy, parent, child);
 	if (ret) {
 		world_start(snappy->cpus);
 		goto out;
 	}
-	ret = cut(snappy, parent, child);
+	ret = cut(snappy, engine, parent, child);
 	world_start(snappy->cpus);
 	snappy->counters.created++;
 	if (ret)

@@ -7,16 +7,19 @@
 
 struct engine {
 	const char *name;
+	bool shares;			/* leaf tables of the parent's are given to the child */
+	/* The child's upper levels. The world is stopped. -ENOMEM. */
+	int (*make_root)(struct snappy *snappy, const struct branch *parent, struct branch *child);
 	/*
 	 * The entry for 2 MiB of a member, in the parent's page directory: returns the one for the
-	 * child's, and sees to it that neither writes what the other has. The world is stopped, and
-	 * flushed behind it. Tables made here belong to the child. 0 for -ENOMEM, if *entry is
-	 * present.
+	 * child's, where make_root() has put @childs, and sees to it that neither writes what the
+	 * other has. The world is stopped, and flushed behind it. Tables made here belong to the
+	 * child. 0 for -ENOMEM, if *entry is present.
 	 */
-	uint64_t (*share)(struct snappy *snappy, uint64_t *entry);
+	uint64_t (*share)(struct snappy *snappy, uint64_t *entry, uint64_t childs);
 };
 
-extern const struct engine lazy_engine, epoch_engine;
+extern const struct engine lazy_engine, epoch_engine, instant_engine;
 
 /* frames.c: for tables and for pages, which live in epoch @birth on. 0: none is left. */
 uint64_t snappy_new_table(struct snappy *snappy, unsigned int level, uint64_t birth);
@@ -46,8 +49,14 @@ static inline uint64_t *snappy_next_pde(const struct snappy *snappy, const struc
 int snappy_copy_root(struct snappy *snappy, const struct branch *parent, struct branch *child);
 void snappy_free_root(struct snappy *snappy, struct branch *branch);
 
+/* What is no member's, above the leaf tables of a branch made before, becomes the process's. */
+void snappy_refresh_root(struct snappy *snappy, const struct branch *branch);
+
 /* copies.c: what 2 MiB are as a table, with no right to write anything. */
 void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from);
+
+/* The table of 2 MiB that *entry leads to loses all rights to write. */
+void snappy_forbid_writing(struct snappy *snappy, uint64_t entry);
 void snappy_copy_page(struct snappy *snappy, uint64_t to, uint64_t from);
 
 /* Entries are looked at as many at a time: most have none of @bits. */

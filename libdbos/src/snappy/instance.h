@@ -8,6 +8,8 @@
 #include "dbos_internal.h"
 #include "snappy/snappy.h"
 
+_Static_assert(DBOS_SNAP_READY_MAX == READY_MAX, "as many as there is room for");
+
 struct dbos_snap {
 	struct branch branch;		/* first, for gone branches are found by it */
 	struct dbos *dbos;

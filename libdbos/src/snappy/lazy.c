@@ -6,14 +6,17 @@
  */
 #include "snappy/engine.h"
 
-static uint64_t lazy_share(struct snappy *snappy, uint64_t *entry)
+static uint64_t lazy_share(struct snappy *snappy, uint64_t *entry, uint64_t childs)
 {
 	uint64_t old = machine_load(entry);
 
 	(void)snappy;
+	(void)childs;
 	while (old & DBOS_PTE_W && !machine_cas(entry, &old, old & ~DBOS_PTE_W))
 		;
 	return old & ~DBOS_PTE_W;
 }
 
-const struct engine lazy_engine = { .name = "lazy", .share = lazy_share };
+const struct engine lazy_engine = {
+	.name = "lazy", .shares = true, .make_root = snappy_copy_root, .share = lazy_share,
+};

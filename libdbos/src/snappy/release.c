@@ -92,6 +92,19 @@ static void give_up(struct steps *steps, struct branch *branch)
 	branch->released = true;
 }
 
+/* Those that were ready for it: its children may have had them, and are gone. */
+static void free_tables(struct steps *steps, struct branch *branch)
+{
+	struct life *life;
+
+	while ((life = branch->tables)) {
+		branch->tables = life->next;
+		life->next = NULL;
+		snappy_free_lives(steps->snappy, life);
+		step(steps, 1);
+	}
+}
+
 static void hand_on(struct steps *steps, struct branch *branch)
 {
 	struct snappy *snappy = steps->snappy;
@@ -104,6 +117,7 @@ static void hand_on(struct steps *steps, struct branch *branch)
 		snappy_free_lives(snappy, branch_hand_on(branch, left));
 		step(steps, before - branch->held_count);
 	}
+	free_tables(steps, branch);
 	branch->parent->leaving--;
 }
 

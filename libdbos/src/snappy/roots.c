@@ -95,6 +95,54 @@ int snappy_copy_root(struct snappy *snappy, const struct branch *parent, struct 
 	return ret;
 }
 
+/* Entries of one page directory. */
+static void refresh_range(uint64_t *to, const uint64_t *from, uint64_t va, uint64_t end)
+{
+	for (; va < end; va += SNAPPY_RANGE)
+		to[va / SNAPPY_RANGE % TABLE_ENTRIES] = from[va / SNAPPY_RANGE % TABLE_ENTRIES];
+}
+
+static void refresh_directory(const struct snappy *snappy, uint64_t *to, const uint64_t *from,
+			      uint64_t va)
+{
+	uint64_t end = va + level_size(LEVEL_PDE + 1);
+
+	for (uint64_t i = 0; i < snappy->member_count && va < end; i++) {
+		const struct member *member = &snappy->member[i];
+
+		refresh_range(to, from, va, member->va < end ? member->va : end);
+		if (member->end > va)
+			va = member->end;
+	}
+	refresh_range(to, from, va, end);
+}
+
+/* From @va on, the table at @gpa, which is the branch's own, and the process's there. */
+static void refresh_table(const struct snappy *snappy, uint64_t gpa, uint64_t processes,
+			  uint64_t va, unsigned int level)
+{
+	uint64_t *to = frames_memory(snappy->pool, gpa);
+	const uint64_t *from = frames_memory(snappy->pool, processes);
+
+	if (level == LEVEL_PDE) {
+		refresh_directory(snappy, to, from, va);
+		return;
+	}
+	for (unsigned int i = 0; i < TABLE_ENTRIES; i++, va += level_size(level)) {
+		if (to[i] & ENTRY_OWN)
+			refresh_table(snappy, to[i] & DBOS_PTE_ADDR, from[i] & DBOS_PTE_ADDR, va,
+				      level - 1);
+		else
+			to[i] = from[i];
+	}
+}
+
+/* The world is stopped, as for a copy. */
+void snappy_refresh_root(struct snappy *snappy, const struct branch *branch)
+{
+	refresh_table(snappy, branch->table.root, snappy->own.table.root, 0, TABLE_LEVELS);
+}
+
 /*
  * Two vCPUs may do it at once: with the same value. A table that is not the branch's own is the
  * process's, so what is below is there.

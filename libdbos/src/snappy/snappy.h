@@ -17,6 +17,7 @@
 #include "snappy/branch.h"
 #include "snappy/histogram.h"
 #include "snappy/life.h"
+#include "snappy/ready.h"
 
 #define SNAPPY_RANGE	(1ull << 21)
 #define SNAPPY_MEMBERS	(LIVES_EXTENTS - 1)
@@ -35,6 +36,8 @@ struct snappy_counters {
 	uint64_t waited;		/* frames that had to wait for a system call to end */
 	uint64_t reborn;		/* pages that were copied to a member's own frame */
 	uint64_t entries;		/* of page tables, copied or changed by cuts */
+	uint64_t unready;		/* cuts that would have taken a table, had one been ready */
+	uint64_t mirrored;		/* entries of ready tables, changed with the process's */
 	uint64_t faults;		/* writes that were not allowed where they were */
 	uint64_t flushes, lazy_flushes;	/* of all vCPUs inside: waited for, or not */
 	uint64_t held;			/* frames unlinked by their owner that snapshots have */
@@ -63,7 +66,9 @@ struct snappy {
 	uint64_t lock_waiters, turns;	/* who waits for it; how often it was had */
 	uint64_t step;			/* what a release does before it lets others have it */
 	uint64_t epoch;			/* the present one */
-	uint64_t branches;		/* beside the process's; released ones too */
+	uint64_t branches;		/* beside the process's; released and ready ones too */
+	uint64_t ready_count;
+	struct ready ready[READY_MAX];
 	struct branch *oldest, *youngest;	/* live.h */
 	uint64_t drops;			/* the oldest one goes where no frame is left */
 	struct branch *gone;		/* ancestors of one that was dropped, linked by ->elder */

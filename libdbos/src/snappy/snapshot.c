@@ -6,6 +6,15 @@
 #include "snappy/engine.h"
 #include "snappy/instance.h"
 
+#define FLAGS (DBOS_SNAP_EPOCH | DBOS_SNAP_INSTANT)
+
+static const struct engine *engine_of(unsigned int flags)
+{
+	if (flags & DBOS_SNAP_INSTANT)
+		return &instant_engine;
+	return flags & DBOS_SNAP_EPOCH ? &epoch_engine : &lazy_engine;
+}
+
 static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 		  struct dbos_snap **out)
 {
@@ -16,7 +25,7 @@ static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 
 	if (in_signal_handler())
 		return -EDEADLK;
-	if (flags & ~DBOS_SNAP_EPOCH || !snappy || !snappy->member_count)
+	if (flags & ~FLAGS || flags == FLAGS || !snappy || !snappy->member_count)
 		return -EINVAL;
 	snap = calloc(1, sizeof(*snap));
 	if (!snap)
@@ -24,7 +33,7 @@ static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 	snap->dbos = dbos;
 	ret = snappy_lock(snappy);
 	if (!ret) {
-		snappy->engine = flags & DBOS_SNAP_EPOCH ? &epoch_engine : &lazy_engine;
+		snappy->engine = engine_of(flags);
 		ret = -ESTALE;
 		if (!branch_closed(parent))
 			ret = snappy_create(snappy, parent, &snap->branch);
@@ -47,6 +56,13 @@ int dbos_snap_create(struct dbos *dbos, unsigned int flags, struct dbos_snap **s
 int dbos_snap_child(struct dbos_snap *parent, unsigned int flags, struct dbos_snap **snap)
 {
 	return create(parent->dbos, &parent->branch, flags, snap);
+}
+
+int dbos_snap_prepare(struct dbos *dbos, unsigned int count)
+{
+	if (in_signal_handler())
+		return -EDEADLK;
+	return dbos->snappy ? snappy_prepare(dbos->snappy, count) : -EINVAL;
 }
 
 int dbos_snap_release(struct dbos_snap *snap)
