@@ -18,11 +18,12 @@
 
 #include "property.h"
 
-#define COUNT 7
+#define COUNT 8
 
 static const struct property *const properties[COUNT] = {
 	&remap_property, &host_property, &calls_property, &reuse_property,
 	&index_property, &snapshot_property, &oldest_property,
+	&settle_property,
 };
 
 /* What is being tried: for the signal handler too. */

@@ -22,6 +22,7 @@ SCHEDULES = {
     "T5": 25000,
     "S1": 4000,
     "S11": 800,
+    "S16": 1500,
 }
 """More than 10^5 in all, less than a minute of an idle processor. Those of S are longer."""
 EASY = (

@@ -83,6 +83,18 @@ int dbos_snap_prepare(struct dbos *dbos, unsigned int count);
 int dbos_snap_release(struct dbos_snap *snap);
 
 /*
+ * Pages that were copied are anywhere in the members' memory or libdbos's. Where there are no
+ * snapshots any more this copies them back, at most @max_bytes in all, so that the host has each at
+ * its own address again; 2 MiB that are complete become one leaf of the page table, as at first.
+ * *left (may be NULL): how many 2 MiB are not, be it that more is to be copied, or that a system
+ * call is using a page of it, which then stays. The world is stopped for the copies of 2 MiB at a
+ * time, 4 MiB at most, as two pages may have to change places. Tables that are ready stay so. What
+ * is done by itself at a release is nothing. -EBUSY: there are snapshots; -EINVAL: no member was
+ * ever added.
+ */
+int dbos_snap_settle(struct dbos *dbos, size_t max_bytes, size_t *left);
+
+/*
  * The calling vCPU sees @snap from now on: its system calls as well, and its signal handlers. Only
  * inside, -EINVAL; -EBUSY: it is on one. A thread that is on a snapshot may not leave (-EBUSY) or
  * end, and should not fork.
@@ -137,6 +149,7 @@ struct dbos_snap_stats {
 	uint64_t entries;		/* of page tables, read or copied by cuts */
 	uint64_t ready;			/* page tables that are, or are being made, for cuts */
 	uint64_t unready;		/* cuts by "instant" that found none */
+	uint64_t joined;		/* 2 MiB that became one leaf again */
 	uint64_t mirrored;		/* entries changed in ready tables as in the process's */
 	uint64_t dropped;		/* because no frame was left */
 	uint64_t live;			/* snapshots that are neither released nor dropped */

@@ -98,6 +98,7 @@ static void copy_page(struct attempt *attempt, uint64_t *word, uint64_t old)
 
 	attempt->page = 0;
 	snappy_copy_page(snappy, page, old & DBOS_PTE_ADDR);
+	life_at(attempt, page)->frame = attempt->va;
 	machine_store(&life_at(attempt, page)->birth, machine_load(&snappy->epoch));
 	machine_store(word, page | (old & ~DBOS_PTE_ADDR) | DBOS_PTE_LOCK);
 	generation = tlb_flush(snappy->cpus, attempt->va, 1, TLB_SYNC);

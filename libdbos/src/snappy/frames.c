@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "snappy/engine.h"
+#include "snappy/settle.h"
 
 static uint64_t new_frame(struct snappy *snappy, uint64_t gpa, uint64_t birth)
 {
@@ -38,7 +39,7 @@ static uint64_t take_resting(struct snappy *snappy)
 	return gpa;
 }
 
-static void rest(struct snappy *snappy, struct life *life)
+void snappy_rest(struct snappy *snappy, struct life *life)
 {
 	uint64_t irqs = spin_lock(&snappy->resting_lock);
 
@@ -47,6 +48,18 @@ static void rest(struct snappy *snappy, struct life *life)
 	snappy->resting_end = &life->next;
 	machine_store(&snappy->resting_count, snappy->resting_count + 1);
 	spin_unlock(&snappy->resting_lock, irqs);
+}
+
+struct life *snappy_take_resting(struct snappy *snappy)
+{
+	uint64_t irqs = spin_lock(&snappy->resting_lock);
+	struct life *resting = snappy->resting;
+
+	snappy->resting = NULL;
+	snappy->resting_end = &snappy->resting;
+	machine_store(&snappy->resting_count, 0);
+	spin_unlock(&snappy->resting_lock, irqs);
+	return resting;
 }
 
 /* If the pool has none either, all vCPUs have caught up by then. */
@@ -82,7 +95,7 @@ static void free_frame(struct snappy *snappy, struct life *life)
 	else if (is_of_pool(snappy, gpa))
 		frames_retire(snappy->pool, gpa, life->generation);
 	else
-		rest(snappy, life);
+		snappy_rest(snappy, life);
 }
 
 /* Generation 0 is over everywhere. */
@@ -96,7 +109,7 @@ void snappy_drop(struct snappy *snappy, uint64_t gpa)
 	if (is_of_pool(snappy, gpa))
 		frames_free(snappy->pool, gpa);
 	else
-		rest(snappy, life);
+		snappy_rest(snappy, life);
 }
 
 static bool host_uses(struct snappy *snappy, const struct life *life)

@@ -23,7 +23,7 @@ struct life {
 	uint64_t birth;		/* epoch; its branch is younger */
 	uint64_t generation;	/* of the flush behind its unlinking */
 	struct life *next;	/* in a list of those that a snapshot holds */
-	uint64_t frame;		/* its address, and LIFE_TABLE */
+	uint64_t frame;		/* mapped by the process: where; free: its address, and its level */
 };
 
 /* In the low bits of an address: it was a table of that level, or 0: a page. */

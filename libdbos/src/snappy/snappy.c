@@ -140,12 +140,14 @@ int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_ext
 	if (ret)
 		return ret;
 	for (uint64_t i = 0; i < memory->count; i++)
-		memory->life[i] = (struct life){ .birth = snappy->epoch };
+		memory->life[i] = (struct life){
+			.birth = snappy->epoch, .frame = va + i * FRAME_SIZE,
+		};
 	snappy->lives.extent[snappy->lives.count] = *memory;
 	machine_store(&snappy->lives.count, snappy->lives.count + 1);
 	for (; at > 0 && snappy->member[at - 1].va > va; at--)
 		snappy->member[at] = snappy->member[at - 1];
-	snappy->member[at] = (struct member){ va, end };
+	snappy->member[at] = (struct member){ va, end, memory->gpa };
 	machine_store(&snappy->member_count, snappy->member_count + 1);
 	return 0;
 }

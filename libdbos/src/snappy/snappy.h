@@ -25,6 +25,7 @@
 /* Disjoint, by rising address. */
 struct member {
 	uint64_t va, end;
+	uint64_t gpa;			/* of its own memory */
 };
 
 struct snappy_counters {
@@ -36,6 +37,7 @@ struct snappy_counters {
 	uint64_t waited;		/* frames that had to wait for a system call to end */
 	uint64_t reborn;		/* pages that were copied to a member's own frame */
 	uint64_t entries;		/* of page tables, copied or changed by cuts */
+	uint64_t joined;		/* 2 MiB that are a leaf again */
 	uint64_t unready;		/* cuts that would have taken a table, had one been ready */
 	uint64_t mirrored;		/* entries of ready tables, changed with the process's */
 	uint64_t faults;		/* writes that were not allowed where they were */

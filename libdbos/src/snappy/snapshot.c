@@ -5,6 +5,7 @@
 
 #include "snappy/engine.h"
 #include "snappy/instance.h"
+#include "snappy/settle.h"
 
 #define FLAGS (DBOS_SNAP_EPOCH | DBOS_SNAP_INSTANT)
 
@@ -63,6 +64,26 @@ int dbos_snap_prepare(struct dbos *dbos, unsigned int count)
 	if (in_signal_handler())
 		return -EDEADLK;
 	return dbos->snappy ? snappy_prepare(dbos->snappy, count) : -EINVAL;
+}
+
+int dbos_snap_settle(struct dbos *dbos, size_t max_bytes, size_t *left)
+{
+	struct snappy *snappy = dbos->snappy;
+	uint64_t ranges = 0;
+	int ret;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	if (!snappy)
+		return -EINVAL;
+	ret = snappy_lock(snappy);
+	if (ret)
+		return ret;
+	ret = snappy_settle(snappy, max_bytes / FRAME_SIZE, &ranges);
+	snappy_unlock(snappy);
+	if (left)
+		*left = ranges;
+	return ret;
 }
 
 int dbos_snap_release(struct dbos_snap *snap)
