@@ -54,6 +54,7 @@ static void all_steps(void)
 	a_difference_is_what_was_written();
 	one_copy_for_two_writers();
 	memory_stays_flat();
+	pages_come_home();
 }
 
 static void errors(struct dbos_region *region)

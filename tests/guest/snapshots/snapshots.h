@@ -35,6 +35,7 @@ void snapshots_make_a_tree(void);
 void a_difference_is_what_was_written(void);
 void one_copy_for_two_writers(void);
 void memory_stays_flat(void);
+void pages_come_home(void);
 void tables_are_ready(void);		/* of the engine "instant" alone */
 
 #endif /* SNAPSHOTS_H */
