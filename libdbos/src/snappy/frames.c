@@ -144,17 +144,28 @@ static bool must_wait(struct snappy *snappy, struct life *life)
 	return wait;
 }
 
-void snappy_free_lives(struct snappy *snappy, struct life *lives)
+/* Returns how many of them have to wait. */
+static uint64_t free_unused(struct snappy *snappy, struct life *lives)
 {
 	struct life *next;
+	uint64_t waiting = 0;
 
 	for (; lives; lives = next) {
 		next = lives->next;
 		if (must_wait(snappy, lives))
-			machine_add(&snappy->counters.waited, 1);
+			waiting++;
 		else
 			free_frame(snappy, lives);
 	}
+	return waiting;
+}
+
+void snappy_free_lives(struct snappy *snappy, struct life *lives)
+{
+	uint64_t waiting = free_unused(snappy, lives);
+
+	if (waiting)
+		machine_add(&snappy->counters.waited, waiting);
 }
 
 void snappy_calls_ended(void *arg)
@@ -167,7 +178,8 @@ void snappy_calls_ended(void *arg)
 	for (struct life *life = waiting; life; life = life->next)
 		machine_add(&snappy->inflights->waiting, -1ull);
 	spin_unlock(&snappy->waiting_lock, irqs);
-	snappy_free_lives(snappy, waiting);
+	/* Those that wait for another call have been counted. */
+	free_unused(snappy, waiting);
 }
 
 void snappy_unlink(struct snappy *snappy, struct branch *branch, uint64_t gpa, unsigned int level,
