@@ -18,10 +18,10 @@
 #define WRITES 10ul
 
 static struct dbos *dbos;
-static uint64_t (*pages)[WORDS];
+static volatile uint64_t (*pages)[WORDS];
 static uint64_t hoard[POOL];
-static unsigned long hoarded, faults;
-static bool generous;
+static volatile unsigned long hoarded, faults;	/* by the fault handler as well */
+static volatile bool generous;
 
 static struct dbos_snap *create(void)
 {
@@ -43,7 +43,7 @@ static uint64_t word_of(struct dbos_snap *snap, unsigned long page)
 {
 	uint64_t value;
 
-	check_ok(dbos_snap_read(snap, &pages[page][1], &value, sizeof(value)));
+	check_ok(dbos_snap_read(snap, (void *)&pages[page][1], &value, sizeof(value)));
 	return value;
 }
 
@@ -124,7 +124,7 @@ static void check_stale(struct dbos_snap *snap, struct dbos_snap *other)
 	struct dbos_snap *child;
 	uint64_t value;
 
-	check(dbos_snap_read(snap, pages, &value, 8) == -ESTALE, "read");
+	check(dbos_snap_read(snap, (void *)pages, &value, 8) == -ESTALE, "read");
 	check(dbos_snap_attach(snap) == -ESTALE, "attach");
 	check(dbos_snap_run(snap, nothing, NULL, NULL) == -ESTALE, "run");
 	check(dbos_snap_child(snap, 0, &child) == -ESTALE, "child");
