@@ -38,7 +38,10 @@
 
 struct dbos_snap;
 
-/* Whatever takes a snapshot returns -ESTALE if that was dropped: see dbos_snap_policy(). */
+/*
+ * Whatever takes a snapshot but its release returns -ESTALE if that was dropped (see
+ * dbos_snap_policy()), or is being released.
+ */
 
 /*
  * Makes the region a member. -EINVAL: it is not WRITABLE, BARE, or not of whole 2 MiB; -EBUSY:
@@ -78,7 +81,8 @@ int dbos_snap_prepare(struct dbos *dbos, unsigned int count);
 
 /*
  * Gives it up. -EBUSY: a vCPU is on it. Pages that others have copied since, and it alone has, are
- * freed; those that snapshots of it have stay until these are released.
+ * freed; those that snapshots of it have stay until these are released. All of that is done when it
+ * returns; meanwhile others may cut and release, as it does a bounded part of it at a time.
  */
 int dbos_snap_release(struct dbos_snap *snap);
 
