@@ -8,7 +8,7 @@ from lab.lab import Lab
 from lab.session.backend import Backend
 
 CALLS = ["host", "calls", "pieces", "large"]
-STEPS = ["kept", "moment", *CALLS, "tree", "difference", "writers", "flat", "settled"]
+STEPS = ["kept", "moment", *CALLS, "tree", "difference", "writers", "parts", "flat", "settled"]
 
 
 def test_snapshots(lab: Lab, backend: Backend) -> None:

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "common.h"
 #include "hosted.h"
 #include "views.h"
 
@@ -76,6 +77,8 @@ static void look_from_afar(void)
 		if (snappy_read(&snappy, views[view].branch, view_va(page, word), &value, 8))
 			model_fail("page %u of view %d can't be read", page, view);
 		versions_check(view, page, word, value, least);
+		if (views_parted())
+			common_from_afar(views[view].branch);
 		view_check(view);
 	}
 	snappy_unlock(&snappy);
@@ -135,6 +138,14 @@ static void create_one(const struct who *who)
 		view_check(view);
 }
 
+static void use_common(const struct who *who)
+{
+	if (model_random(2))
+		common_write(who->slot, who->view);
+	else
+		common_read(who->slot, who->view);
+}
+
 static unsigned int draw_operation(void)
 {
 	static const unsigned int of_calls[] = { 0, 1, 2, 9, 10, 14, 15, 18 };
@@ -150,6 +161,8 @@ static void operate(struct who *who)
 
 	if (test.restless && model_random(3) == 0)
 		host_call(who->id, 30);
+	if (views_parted() && model_random(6) == 0)
+		use_common(who);
 	switch (draw_operation()) {
 	case 0 ... 5:
 		write_word(who, page);
@@ -199,7 +212,7 @@ static void begin(uint64_t seed)
 	unsigned int kind;
 
 	memset(&test, 0, sizeof(test));
-	views_begin(seed, 16, seed % 3 == 0);
+	views_begin(seed, 16);
 	kind = model_random(5);
 	test.plain = kind == 1;
 	test.restless = kind == 2;

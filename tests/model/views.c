@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "beside.h"
+#include "common.h"
 #include "views.h"
 
 #define HOST_SLOTS 16
@@ -16,6 +17,7 @@ static struct life pool_lives[POOL_MAX], own_lives[VIEWS_RANGES * TABLE_ENTRIES]
 static const struct engine *engine;
 static unsigned int hoarded;
 static bool nobody_attaches;
+static bool parted;
 static uint64_t host_frame[HOST_SLOTS];
 
 /* Pages are far from one another, and in both ranges. */
@@ -183,15 +185,44 @@ static const struct engine *engine_of(uint64_t seed)
 	return seed % 4 == 2 ? &instant_engine : &lazy_engine;
 }
 
-void views_begin(uint64_t seed, unsigned int limit, bool pages)
+/* Pages as in page_va(); what is between is common. */
+static const struct {
+	unsigned int first, end;
+} whole[] = { { 0, 1024 } }, parts[] = { { 20, 522 }, { 0, 15 }, { 522, 523 }, { 527, 612 } };
+
+static void add_member(unsigned int first, unsigned int end)
 {
-	struct lives_extent own = {
-		.gpa = DATA_GPA, .count = VIEWS_RANGES * TABLE_ENTRIES, .life = own_lives,
-		.inside = (char *)model_memory() + DATA_GPA,
-		.outside = (char *)model_memory() + DATA_GPA,
+	char *memory = (char *)model_memory() + DATA_GPA + first * FRAME_SIZE;
+	struct lives_extent extent = {
+		.gpa = DATA_GPA + first * FRAME_SIZE, .count = end - first,
+		.life = own_lives + first, .inside = memory, .outside = memory,
 	};
 
-	frames_watched = false;
+	if (snappy_add_member(&snappy, VIEWS_BASE + first * FRAME_SIZE, &extent))
+		model_fail("no member");
+}
+
+static void add_members(void)
+{
+	for (unsigned int i = 0; parted && i < sizeof(parts) / sizeof(parts[0]); i++)
+		add_member(parts[i].first, parts[i].end);
+	if (!parted)
+		add_member(whole[0].first, whole[0].end);
+}
+
+static void map_pages(bool large)
+{
+	for (unsigned int i = 0; i < VIEWS_RANGES && large; i++)
+		map_at_first(VIEWS_BASE + i * SNAPPY_RANGE, 2,
+			     (DATA_GPA + i * SNAPPY_RANGE) | LEAF | DBOS_PTE_PS);
+	for (unsigned int i = 0; i < VIEW_PAGES && !large; i++)
+		map_at_first(page_va(i), 1, view_home(i) | LEAF);
+	if (!large)
+		common_map();
+}
+
+static void reset(unsigned int limit)
+{
 	hoarded = 0;
 	nobody_attaches = false;
 	beside_begin();
@@ -203,22 +234,30 @@ void views_begin(uint64_t seed, unsigned int limit, bool pages)
 	memset(host_frame, 0, sizeof(host_frame));
 	memset(pool_lives, 0, sizeof(pool_lives));
 	versions_reset();
+	common_reset();
+}
+
+void views_begin(uint64_t seed, unsigned int limit)
+{
+	frames_watched = false;
+	parted = seed % 5 < 2;
+	reset(limit);
 	fixture_begin(seed, limit, VIEWS_POOL, fault);
 	fill(NOWHERE_GPA, NOWHERE_ENTRY);
-	for (unsigned int i = 0; i < VIEWS_RANGES && !pages; i++)
-		map_at_first(VIEWS_BASE + i * SNAPPY_RANGE, 2,
-			     (DATA_GPA + i * SNAPPY_RANGE) | LEAF | DBOS_PTE_PS);
-	for (unsigned int i = 0; i < VIEW_PAGES && pages; i++)
-		map_at_first(page_va(i), 1, view_home(i) | LEAF);
+	map_pages(seed % 3 != 0);
 	for (unsigned int i = 0; i < VIEW_PAGES * VIEW_WORDS; i++)
 		versions_written(0, i / VIEW_WORDS, i % VIEW_WORDS, 0);
 	snappy_init(&snappy, &table, &inflights, pool_lives);
 	engine = engine_of(seed);
 	/* Releases in small steps, large ones, and at once. */
 	snappy.step = 1ull << model_random(12);
-	if (snappy_add_member(&snappy, VIEWS_BASE, &own))
-		model_fail("no member");
+	add_members();
 	frames_watched = true;
+}
+
+bool views_parted(void)
+{
+	return parted;
 }
 
 void views_make_scarce(unsigned int left)

@@ -31,11 +31,13 @@ extern struct inflights inflights;
 extern struct view views[VIEWS];
 
 /*
- * A new schedule: pages as leaves of 2 MiB or, if @pages, of 4 KiB. Frames that are handed out are
- * looked at from now on, and poisoned. Engines take turns from one schedule to the other; where it
- * is the turn of "instant", the others make some of the snapshots too.
+ * A new schedule: pages as leaves of 2 MiB or, if @seed says so, of 4 KiB; as one member of all,
+ * or as several that share their 2 MiB with each other and with what is no member. Frames that are
+ * handed out are looked at from now on, and poisoned. Engines take turns from one schedule to the
+ * other; where it is the turn of "instant", the others make some of the snapshots too.
  */
-void views_begin(uint64_t seed, unsigned int limit, bool pages);
+void views_begin(uint64_t seed, unsigned int limit);
+bool views_parted(void);	/* there are common pages (common.h) */
 
 /* Only so many frames are left: writes and snapshots may fail from now on (S18). */
 void views_make_scarce(unsigned int left);

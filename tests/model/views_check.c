@@ -2,6 +2,7 @@
 /* Views as they should be, and all frames counted. */
 #include <string.h>
 
+#include "common.h"
 #include "views.h"
 
 void view_check(unsigned int view)
@@ -17,6 +18,8 @@ void view_check(unsigned int view)
 		value = view_word(view, page, word, NULL);
 		versions_check(view, page, word, value, least);
 	}
+	if (views_parted())
+		common_check(view, view ? views[view].branch->table.root : table.root);
 }
 
 void views_check_ready(void)

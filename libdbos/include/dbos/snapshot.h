@@ -44,9 +44,11 @@ struct dbos_snap;
  */
 
 /*
- * Makes the region a member. -EINVAL: it is not WRITABLE, BARE, or not of whole 2 MiB; -EBUSY:
- * there are snapshots, or tables ready for some; -EEXIST: it is one; -ENOSPC: no guest-physical
- * space, or 63 members; -ENOMEM.
+ * Makes the region a member. -EINVAL: it is not WRITABLE, or BARE; -EBUSY: there are snapshots, or
+ * tables ready for some; -EEXIST: it is one; -ENOSPC: 63 members; -ENOMEM.
+ *
+ * Pages that are no member's, but in the same 2 MiB as pages that are, are the process's in all
+ * snapshots, as all others; but their entries, too, are not the program's to change (<dbos/mm.h>).
  */
 int dbos_snap_add(struct dbos *dbos, struct dbos_region *region);
 

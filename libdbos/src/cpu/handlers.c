@@ -26,14 +26,9 @@ static struct handler *find(struct handler *node, uintptr_t key)
 	return node;
 }
 
-/* @copying: only those that copy count. */
-bool handlers_cover(struct handler *const *chain, uintptr_t key, bool copying)
+bool handlers_cover(struct handler *const *chain, uintptr_t key)
 {
-	struct handler *node = find(__atomic_load_n(chain, __ATOMIC_ACQUIRE), key);
-
-	while (node && copying && !node->copies)
-		node = find(node->next, key);
-	return node != NULL;
+	return find(__atomic_load_n(chain, __ATOMIC_ACQUIRE), key) != NULL;
 }
 
 enum dbos_verdict handlers_run_fault(struct handler *const *chain, uintptr_t va, uint64_t fec,

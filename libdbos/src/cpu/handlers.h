@@ -16,7 +16,6 @@ struct handler {
 		dbos_trap_fn trap;
 	};
 	void *arg;
-	bool copies;		/* it makes memory writable, by a copy */
 };
 
 struct handlers {
@@ -27,7 +26,7 @@ struct handlers {
 };
 
 int handlers_add(struct handler **chain, const struct handler *handler);
-bool handlers_cover(struct handler *const *chain, uintptr_t key, bool copying);
+bool handlers_cover(struct handler *const *chain, uintptr_t key);
 enum dbos_verdict handlers_run_fault(struct handler *const *chain, uintptr_t va, uint64_t fec,
 				     struct dbos_tf *tf);
 enum dbos_verdict handlers_run_trap(struct handler *const *chain, uintptr_t key,

@@ -43,6 +43,8 @@ struct inflights {
 	/* How many frames wait for calls to end: then @ended is called, by whoever ends one. */
 	uint64_t waiting;
 	void (*ended)(void *arg);
+	/* Whether any of [va, va + length) may move; NULL: nothing does. Others need no notes. */
+	bool (*moves)(const void *arg, uint64_t va, uint64_t length);
 	void *arg;
 	struct inflight cpu[CPUS_MAX];
 };

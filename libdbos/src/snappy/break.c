@@ -7,6 +7,7 @@
  *	  its pages are not
  *	a leaf without W		it is split; the table is ours
  *	a table without W		it is copied; the copy is ours
+ *	a page that is no member	it has W, or is nobody's to write
  *	a page without W, alone		W is set
  *	a page without W		it is copied, and everybody of this branch flushes
  *
@@ -23,7 +24,7 @@ enum outcome { DONE, AGAIN, IN_USE, NOTHING, NEEDS_TABLE, NEEDS_PAGE };
 struct attempt {
 	struct snappy *snappy;
 	struct branch *branch;
-	uint64_t va;
+	uint64_t va;			/* of the page */
 	uint64_t table, page;		/* frames in store */
 };
 
@@ -45,7 +46,7 @@ static enum outcome copy_table(struct attempt *attempt, uint64_t *word, uint64_t
 
 	if (!attempt->table)
 		return NEEDS_TABLE;
-	snappy_fill_table(snappy, attempt->table, old);
+	snappy_fill_table(snappy, attempt->table, old, attempt->va & ~(SNAPPY_RANGE - 1));
 	machine_store(&life_at(attempt, attempt->table)->birth, machine_load(&snappy->epoch));
 	if (!machine_cas(word, &old, attempt->table | ENTRY_TABLE | DBOS_PTE_W))
 		return AGAIN;
@@ -70,7 +71,8 @@ static enum outcome open_range(struct attempt *attempt, uint64_t *word, uint64_t
 	if (!branch_has_alone(attempt->branch, life)) {
 		if (!entry_is_table(old) || !branch_has_table_alone(attempt->branch, life))
 			return copy_table(attempt, word, old);
-		snappy_forbid_writing(attempt->snappy, old);
+		snappy_forbid_writing(attempt->snappy, old,
+				      attempt->va & ~(SNAPPY_RANGE - 1));
 	}
 	if (machine_cas(word, &old, old | DBOS_PTE_W))
 		machine_add(&attempt->snappy->counters.reused, 1);
@@ -122,6 +124,8 @@ static enum outcome open_page(struct attempt *attempt, uint64_t *word)
 		return IN_USE;
 	if (old & DBOS_PTE_W)
 		return DONE;
+	if (!snappy_is_member(attempt->snappy, attempt->va))
+		return NOTHING;
 	alone = branch_has_alone(attempt->branch, life_at(attempt, old));
 	if (!alone && !attempt->page)
 		return NEEDS_PAGE;
@@ -182,7 +186,7 @@ int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 	enum outcome outcome = NOTHING;
 	int ret = 0;
 
-	if (!snappy_is_member(snappy, va))
+	if (!snappy_touches(snappy, va, 1))
 		return -EFAULT;
 	machine_add(&snappy->counters.faults, 1);
 	do {

@@ -3,7 +3,10 @@
 
 #include "snappy/engine.h"
 
-/* Of 2 MiB as one leaf, the 512 that make it up: the bit that says so is one of caching there. */
+/*
+ * Of 2 MiB as one leaf, the 512 that make it up: the bit that says so is one of caching there. A
+ * leaf is a member's as a whole (members.c).
+ */
 static void fill_from_leaf(uint64_t *entries, uint64_t leaf)
 {
 	uint64_t flags = leaf & ~(DBOS_PTE_ADDR | DBOS_PTE_PS | DBOS_PTE_W | DBOS_PTE_LOCK);
@@ -12,50 +15,45 @@ static void fill_from_leaf(uint64_t *entries, uint64_t leaf)
 		entries[i] = ((leaf & DBOS_PTE_ADDR) + i * FRAME_SIZE) | flags;
 }
 
-static void take_rights(uint64_t *entries)
+static void take(uint64_t *entry, uint64_t bits)
 {
-	for (unsigned int i = 0; i < ENTRIES_AT_ONCE; i++)
-		entries[i] &= ~(DBOS_PTE_W | DBOS_PTE_LOCK);
+	*entry &= ~bits;
 }
 
 /*
  * Nobody changes an entry of a table that is shared, but the processor its flags A and D, which may
  * be lost here: a page that was accessed may look as if it were not.
  */
-void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from)
+void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from, uint64_t range)
 {
 	uint64_t *entries = frames_memory(snappy->pool, gpa);
+	struct span span = { 0, 0 };
 
 	if (!entry_is_table(from)) {
 		fill_from_leaf(entries, from);
 		return;
 	}
 	memcpy(entries, frames_memory(snappy->pool, from & DBOS_PTE_ADDR), FRAME_SIZE);
-	for (unsigned int i = 0; i < TABLE_ENTRIES; i += ENTRIES_AT_ONCE) {
-		if (entries_have(&entries[i], DBOS_PTE_W | DBOS_PTE_LOCK))
-			take_rights(&entries[i]);
-	}
+	while (snappy_next_span(snappy, range, &span))
+		entries_change(entries, span, DBOS_PTE_W | DBOS_PTE_LOCK, take);
 }
 
-static void take_right(uint64_t *entry)
+static void take_right(uint64_t *entry, uint64_t bits)
 {
 	uint64_t old = machine_load(entry);
 
-	while (old & DBOS_PTE_W && !machine_cas(entry, &old, old & ~DBOS_PTE_W))
+	while (old & bits && !machine_cas(entry, &old, old & ~bits))
 		;
 }
 
 /* Entries may be locked by others, and get their flags from the processor, at any moment. */
-void snappy_forbid_writing(struct snappy *snappy, uint64_t entry)
+void snappy_forbid_writing(struct snappy *snappy, uint64_t entry, uint64_t range)
 {
 	uint64_t *entries = frames_memory(snappy->pool, entry & DBOS_PTE_ADDR);
+	struct span span = { 0, 0 };
 
-	for (unsigned int i = 0; i < TABLE_ENTRIES; i += ENTRIES_AT_ONCE) {
-		if (!entries_have(&entries[i], DBOS_PTE_W))
-			continue;
-		for (unsigned int k = 0; k < ENTRIES_AT_ONCE; k++)
-			take_right(&entries[i + k]);
-	}
+	while (snappy_next_span(snappy, range, &span))
+		entries_change(entries, span, DBOS_PTE_W, take_right);
 }
 
 void snappy_copy_page(struct snappy *snappy, uint64_t to, uint64_t from)

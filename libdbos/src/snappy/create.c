@@ -11,24 +11,24 @@
 #include "snappy/live.h"
 
 /* Entries of nothing are copied as such. */
-static int share_member(struct snappy *snappy, const struct engine *engine,
-			const struct branch *parent, const struct branch *child,
-			const struct member *member)
+static int share_run(struct snappy *snappy, const struct engine *engine,
+		     const struct branch *parent, const struct branch *child,
+		     const struct member *run)
 {
 	uint64_t *entry = NULL, *childs = NULL, had;
 
-	for (uint64_t va = member->va; va < member->end; va += SNAPPY_RANGE) {
+	for (uint64_t va = run->va; va < run->end; va += SNAPPY_RANGE) {
 		entry = snappy_next_pde(snappy, parent, va, entry);
 		childs = snappy_next_pde(snappy, child, va, childs);
 		had = *childs;
 		*childs = 0;
 		if (!(machine_load(entry) & DBOS_PTE_P))
 			continue;
-		*childs = engine->share(snappy, entry, had);
+		*childs = engine->share(snappy, entry, had, va);
 		if (!*childs)
 			return -ENOMEM;
 	}
-	snappy->counters.entries += (member->end - member->va) / SNAPPY_RANGE;
+	snappy->counters.entries += (run->end - run->va) / SNAPPY_RANGE;
 	return 0;
 }
 
@@ -37,8 +37,8 @@ static int share(struct snappy *snappy, const struct engine *engine, const struc
 {
 	int ret = 0;
 
-	for (uint64_t i = 0; !ret && i < snappy->member_count; i++)
-		ret = share_member(snappy, engine, parent, child, &snappy->member[i]);
+	for (uint64_t i = 0; !ret && i < snappy->run_count; i++)
+		ret = share_run(snappy, engine, parent, child, &snappy->run[i]);
 	return ret;
 }
 

@@ -11,12 +11,12 @@ struct engine {
 	/* The child's upper levels. The world is stopped. -ENOMEM. */
 	int (*make_root)(struct snappy *snappy, const struct branch *parent, struct branch *child);
 	/*
-	 * The entry for 2 MiB of a member, in the parent's page directory: returns the one for the
-	 * child's, where make_root() has put @childs, and sees to it that neither writes what the
-	 * other has. The world is stopped, and flushed behind it. Tables made here belong to the
-	 * child. 0 for -ENOMEM, if *entry is present.
+	 * The entry for the 2 MiB at @range, of members, in the parent's page directory: returns
+	 * the one for the child's, where make_root() has put @childs, and sees to it that neither
+	 * writes what the other has. The world is stopped, and flushed behind it. Tables made here
+	 * belong to the child. 0 for -ENOMEM, if *entry is present.
 	 */
-	uint64_t (*share)(struct snappy *snappy, uint64_t *entry, uint64_t childs);
+	uint64_t (*share)(struct snappy *snappy, uint64_t *entry, uint64_t childs, uint64_t range);
 };
 
 extern const struct engine lazy_engine, epoch_engine, instant_engine;
@@ -52,11 +52,28 @@ void snappy_free_root(struct snappy *snappy, struct branch *branch);
 /* What is no member's, above the leaf tables of a branch made before, becomes the process's. */
 void snappy_refresh_root(struct snappy *snappy, const struct branch *branch);
 
-/* copies.c: what 2 MiB are as a table, with no right to write anything. */
-void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from);
+/* members.c: where the page is that a member was added with at @va; 0: it is no member's. */
+uint64_t snappy_home(const struct snappy *snappy, uint64_t va);
 
-/* The table of 2 MiB that *entry leads to loses all rights to write. */
-void snappy_forbid_writing(struct snappy *snappy, uint64_t entry);
+/* Pages [first, end) of some 2 MiB. */
+struct span {
+	uint64_t first, end;
+};
+
+/*
+ * The next pages behind *span that are of one member, in the 2 MiB at @range. False: there are no
+ * more. It begins with { 0, 0 }.
+ */
+bool snappy_next_span(const struct snappy *snappy, uint64_t range, struct span *span);
+
+/*
+ * copies.c: what the 2 MiB at @range are as a table, with no right to write to members' pages.
+ * Others are as they were.
+ */
+void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from, uint64_t range);
+
+/* The table of the 2 MiB at @range, which @entry leads to, loses all rights to write to members. */
+void snappy_forbid_writing(struct snappy *snappy, uint64_t entry, uint64_t range);
 void snappy_copy_page(struct snappy *snappy, uint64_t to, uint64_t from);
 
 /* Entries are looked at as many at a time: most have none of @bits. */
@@ -66,6 +83,20 @@ static inline bool entries_have(const uint64_t *entry, uint64_t bits)
 {
 	return (entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] |
 		entry[7]) & bits;
+}
+
+/* For each of the span that has any of @bits. */
+static inline void entries_change(uint64_t *entries, struct span span, uint64_t bits,
+				  void (*change)(uint64_t *entry, uint64_t bits))
+{
+	for (uint64_t i = span.first; i < span.end; i++) {
+		bool many = i % ENTRIES_AT_ONCE == 0 && i + ENTRIES_AT_ONCE <= span.end;
+
+		if (many && !entries_have(&entries[i], bits))
+			i += ENTRIES_AT_ONCE - 1;
+		else if (entries[i] & bits)
+			change(&entries[i], bits);
+	}
 }
 
 #define ENTRY_TABLE (DBOS_PTE_P | DBOS_PTE_U | DBOS_PTE_A)

@@ -6,17 +6,18 @@
  */
 #include "snappy/engine.h"
 
-static uint64_t epoch_share(struct snappy *snappy, uint64_t *entry, uint64_t childs)
+static uint64_t epoch_share(struct snappy *snappy, uint64_t *entry, uint64_t childs,
+			    uint64_t range)
 {
 	uint64_t old = machine_load(entry), gpa;
 
 	if (!entry_is_table(old))
-		return lazy_engine.share(snappy, entry, childs);
+		return lazy_engine.share(snappy, entry, childs, range);
 	gpa = snappy_new_table(snappy, 1, snappy->epoch + 1);
 	if (!gpa)
 		return 0;
-	snappy_forbid_writing(snappy, old);
-	snappy_fill_table(snappy, gpa, old);
+	snappy_forbid_writing(snappy, old, range);
+	snappy_fill_table(snappy, gpa, old, range);
 	snappy->counters.entries += TABLE_ENTRIES;
 	return gpa | ENTRY_TABLE | DBOS_PTE_W;
 }

@@ -23,9 +23,10 @@ static int take_ready(struct snappy *snappy, const struct branch *parent, struct
 	return 0;
 }
 
-static uint64_t instant_share(struct snappy *snappy, uint64_t *entry, uint64_t childs)
+static uint64_t instant_share(struct snappy *snappy, uint64_t *entry, uint64_t childs,
+			      uint64_t range)
 {
-	lazy_engine.share(snappy, entry, childs);
+	lazy_engine.share(snappy, entry, childs, range);
 	return childs;
 }
 

@@ -8,8 +8,8 @@
 #include "snappy/engine.h"
 #include "snappy/keep.h"
 
-/* What *word, for 2 MiB, leads to becomes a table of this epoch, unless it is one. */
-static uint64_t *own_entries(struct snappy *snappy, uint64_t *word)
+/* What *word, for the 2 MiB of @va, leads to becomes a table of this epoch, unless it is one. */
+static uint64_t *own_entries(struct snappy *snappy, uint64_t *word, uint64_t va)
 {
 	uint64_t old = machine_load(word), gpa;
 
@@ -18,7 +18,7 @@ static uint64_t *own_entries(struct snappy *snappy, uint64_t *word)
 		gpa = snappy_new_table(snappy, 1, snappy->epoch);
 		if (!gpa)
 			return NULL;
-		snappy_fill_table(snappy, gpa, old);
+		snappy_fill_table(snappy, gpa, old, va & ~(SNAPPY_RANGE - 1));
 		old = gpa | ENTRY_TABLE | DBOS_PTE_W;
 		machine_store(word, old);
 	}
@@ -29,12 +29,12 @@ static uint64_t *own_entries(struct snappy *snappy, uint64_t *word)
  * The parent's table is shared as any other, for the sake of its other pages; but a leaf has one
  * birth for all of its pages, which ends here.
  */
-static uint64_t *entries_of_parent(struct snappy *snappy, uint64_t *word)
+static uint64_t *entries_of_parent(struct snappy *snappy, uint64_t *word, uint64_t va)
 {
 	uint64_t old = machine_load(word);
 
 	if (!entry_is_table(old))
-		return own_entries(snappy, word);
+		return own_entries(snappy, word, va);
 	return frames_memory(snappy->pool, old & DBOS_PTE_ADDR);
 }
 
@@ -46,8 +46,8 @@ static int keep_page(struct snappy *snappy, struct branch *parent, struct branch
 
 	if (!word || !(machine_load(word) & DBOS_PTE_P))
 		return 0;
-	entries = entries_of_parent(snappy, word);
-	childs = own_entries(snappy, snappy_pde(snappy, child, va));
+	entries = entries_of_parent(snappy, word, va);
+	childs = own_entries(snappy, snappy_pde(snappy, child, va), va);
 	if (!entries || !childs)
 		return -ENOMEM;
 	entry = machine_load(&entries[i]);

@@ -6,12 +6,14 @@
  */
 #include "snappy/engine.h"
 
-static uint64_t lazy_share(struct snappy *snappy, uint64_t *entry, uint64_t childs)
+static uint64_t lazy_share(struct snappy *snappy, uint64_t *entry, uint64_t childs,
+			   uint64_t range)
 {
 	uint64_t old = machine_load(entry);
 
 	(void)snappy;
 	(void)childs;
+	(void)range;
 	while (old & DBOS_PTE_W && !machine_cas(entry, &old, old & ~DBOS_PTE_W))
 		;
 	return old & ~DBOS_PTE_W;

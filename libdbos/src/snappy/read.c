@@ -75,13 +75,15 @@ static int add(struct difference *difference, uint64_t va)
 	return ret;
 }
 
-/* What both lead to by one entry is the same; a table too, for nobody writes one that is shared. */
-static int diff_range(struct snappy *snappy, struct branch *a, struct branch *b, uint64_t va,
-		      struct difference *difference)
+/*
+ * [va, end), of one member. What both lead to by one entry is the same; a table too, for nobody
+ * writes one that is shared.
+ */
+static int diff_pages(struct snappy *snappy, struct branch *a, struct branch *b, uint64_t va,
+		      uint64_t end, struct difference *difference)
 {
 	uint64_t of_a = machine_load(snappy_pde(snappy, a, va));
 	uint64_t of_b = machine_load(snappy_pde(snappy, b, va));
-	uint64_t end = va + SNAPPY_RANGE;
 	int ret = 0;
 
 	if (!((of_a ^ of_b) & (DBOS_PTE_ADDR | DBOS_PTE_P)))
@@ -103,9 +105,14 @@ int snappy_diff(struct snappy *snappy, struct branch *a, struct branch *b,
 
 	for (uint64_t i = 0; !ret && i < snappy->member_count; i++) {
 		const struct member *member = &snappy->member[i];
+		uint64_t next;
 
-		for (uint64_t va = member->va; !ret && va < member->end; va += SNAPPY_RANGE)
-			ret = diff_range(snappy, a, b, va, &difference);
+		for (uint64_t va = member->va; !ret && va < member->end; va = next) {
+			next = (va | (SNAPPY_RANGE - 1)) + 1;
+			if (next > member->end)
+				next = member->end;
+			ret = diff_pages(snappy, a, b, va, next, &difference);
+		}
 	}
 	return ret ? ret : report(&difference);
 }

@@ -64,18 +64,23 @@ static uint64_t begin_walk(struct snappy *snappy)
 	return machine_irqs_off();
 }
 
-static void fill(struct snappy *snappy, uint64_t *entries, uint64_t from)
+/* What is no member's has the rights that it has everywhere. */
+static void fill(struct snappy *snappy, uint64_t *entries, uint64_t from, uint64_t range)
 {
 	const uint64_t *source = entry_is_table(from) ? entries_of(snappy, from) : NULL;
 	uint64_t flags = from & ~(DBOS_PTE_ADDR | DBOS_PTE_PS);
+	struct span span = { 0, 0 };
 
 	for (uint64_t i = 0; i < TABLE_ENTRIES; i++) {
 		uint64_t entry = source ? machine_load(&source[i]) :
 			((from & DBOS_PTE_ADDR) + i * FRAME_SIZE) | flags, nothing = 0;
 
+		while (i >= span.end && snappy_next_span(snappy, range, &span))
+			;
+		if (i >= span.first && i < span.end)
+			entry &= ~DBOS_PTE_W;
 		if (entry & DBOS_PTE_P)
-			machine_cas(&entries[i], &nothing,
-				    entry & ~(DBOS_PTE_W | DBOS_PTE_LOCK));
+			machine_cas(&entries[i], &nothing, entry & ~DBOS_PTE_LOCK);
 	}
 }
 
@@ -95,7 +100,7 @@ static int make_range(struct snappy *snappy, struct branch *branch, uint64_t va)
 	memset(entries_of(snappy, gpa), 0, FRAME_SIZE);
 	machine_store(snappy_pde(snappy, branch, va), gpa | ENTRY_TABLE);
 	irqs = begin_walk(snappy);
-	fill(snappy, entries_of(snappy, gpa), machine_load(word));
+	fill(snappy, entries_of(snappy, gpa), machine_load(word), va);
 	machine_irqs_restore(irqs);
 	return 0;
 }
@@ -111,10 +116,10 @@ static int make_ranges(struct snappy *snappy, struct branch *branch)
 {
 	int ret = 0;
 
-	for (uint64_t i = 0; !ret && i < snappy->member_count; i++) {
-		const struct member *member = &snappy->member[i];
+	for (uint64_t i = 0; !ret && i < snappy->run_count; i++) {
+		const struct member *run = &snappy->run[i];
 
-		for (uint64_t va = member->va; !ret && va < member->end; va += SNAPPY_RANGE) {
+		for (uint64_t va = run->va; !ret && va < run->end; va += SNAPPY_RANGE) {
 			ret = make_range(snappy, branch, va);
 			let_others(snappy);
 		}
@@ -136,10 +141,10 @@ static void unmake(struct snappy *snappy, struct ready *ready)
 /* Its page directories are copies of the process's, where leaf tables are the process's yet. */
 static void clear_members(struct snappy *snappy, const struct branch *branch)
 {
-	for (uint64_t i = 0; i < snappy->member_count; i++) {
-		const struct member *member = &snappy->member[i];
+	for (uint64_t i = 0; i < snappy->run_count; i++) {
+		const struct member *run = &snappy->run[i];
 
-		for (uint64_t va = member->va; va < member->end; va += SNAPPY_RANGE)
+		for (uint64_t va = run->va; va < run->end; va += SNAPPY_RANGE)
 			*snappy_pde(snappy, branch, va) = 0;
 	}
 }

@@ -30,26 +30,32 @@ static void end_step(struct steps *steps)
 	steps->units = 0;
 }
 
-static void unlink_pages(struct snappy *snappy, struct branch *branch, uint64_t table)
+static void unlink_pages(struct snappy *snappy, struct branch *branch, uint64_t table,
+			 uint64_t range)
 {
 	uint64_t *entries = frames_memory(snappy->pool, table);
+	struct span span = { 0, 0 };
 
-	for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
-		uint64_t gpa = entries[i] & DBOS_PTE_ADDR;
+	while (snappy_next_span(snappy, range, &span)) {
+		for (uint64_t i = span.first; i < span.end; i++) {
+			uint64_t gpa = entries[i] & DBOS_PTE_ADDR;
 
-		if (entries[i] & DBOS_PTE_P && branch_owns(branch, life_of(&snappy->lives, gpa)))
-			snappy_unlink(snappy, branch, gpa, 0, UNREACHED);
+			if (entries[i] & DBOS_PTE_P &&
+			    branch_owns(branch, life_of(&snappy->lives, gpa)))
+				snappy_unlink(snappy, branch, gpa, 0, UNREACHED);
+		}
 	}
 }
 
 /* What is its own is in tables that are its own. Returns how many entries were looked at. */
-static uint64_t unlink_range(struct snappy *snappy, struct branch *branch, uint64_t entry)
+static uint64_t unlink_range(struct snappy *snappy, struct branch *branch, uint64_t entry,
+			     uint64_t range)
 {
 	uint64_t gpa = entry & DBOS_PTE_ADDR;
 
 	if (!entry_is_table(entry) || !branch_owns(branch, life_of(&snappy->lives, gpa)))
 		return 1;
-	unlink_pages(snappy, branch, gpa);
+	unlink_pages(snappy, branch, gpa, range);
 	snappy_unlink(snappy, branch, gpa, 1, UNREACHED);
 	return TABLE_ENTRIES;
 }
@@ -78,13 +84,13 @@ static void give_up(struct steps *steps, struct branch *branch)
 	struct snappy *snappy = steps->snappy;
 
 	live_remove(snappy, branch);
-	for (uint64_t i = 0; i < snappy->member_count; i++) {
-		const struct member *member = &snappy->member[i];
+	for (uint64_t i = 0; i < snappy->run_count; i++) {
+		const struct member *run = &snappy->run[i];
 		uint64_t *entry = NULL;
 
-		for (uint64_t va = member->va; va < member->end; va += SNAPPY_RANGE) {
+		for (uint64_t va = run->va; va < run->end; va += SNAPPY_RANGE) {
 			entry = snappy_next_pde(snappy, branch, va, entry);
-			step(steps, unlink_range(snappy, branch, machine_load(entry)));
+			step(steps, unlink_range(snappy, branch, machine_load(entry), va));
 		}
 	}
 	snappy_free_root(snappy, branch);

@@ -83,11 +83,11 @@ int snappy_copy_root(struct snappy *snappy, const struct branch *parent, struct 
 	child->table.root = copy_table(snappy, parent->table.root, TABLE_LEVELS);
 	if (!child->table.root)
 		return -ENOMEM;
-	for (uint64_t i = 0; !ret && i < snappy->member_count; i++) {
-		const struct member *member = &snappy->member[i];
+	for (uint64_t i = 0; !ret && i < snappy->run_count; i++) {
+		const struct member *run = &snappy->run[i];
 		uint64_t step = level_size(3);
 
-		for (uint64_t va = member->va & ~(step - 1); !ret && va < member->end; va += step)
+		for (uint64_t va = run->va & ~(step - 1); !ret && va < run->end; va += step)
 			ret = own_path(snappy, child, va);
 	}
 	if (ret)
@@ -107,12 +107,12 @@ static void refresh_directory(const struct snappy *snappy, uint64_t *to, const u
 {
 	uint64_t end = va + level_size(LEVEL_PDE + 1);
 
-	for (uint64_t i = 0; i < snappy->member_count && va < end; i++) {
-		const struct member *member = &snappy->member[i];
+	for (uint64_t i = 0; i < snappy->run_count && va < end; i++) {
+		const struct member *run = &snappy->run[i];
 
-		refresh_range(to, from, va, member->va < end ? member->va : end);
-		if (member->end > va)
-			va = member->end;
+		refresh_range(to, from, va, run->va < end ? run->va : end);
+		if (run->end > va)
+			va = run->end;
 	}
 	refresh_range(to, from, va, end);
 }

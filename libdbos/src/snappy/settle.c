@@ -32,7 +32,7 @@ struct settling {
 
 /* 2 MiB that are a table. */
 struct range {
-	uint64_t va, home;		/* where they belong */
+	uint64_t va;
 	uint64_t *word, table, *entries;
 };
 
@@ -130,20 +130,47 @@ static void bring_home(struct settling *settling, const struct range *range, uns
 		lead_to(snappy, others, va, from);
 }
 
-/* What the 512 pages are as one leaf; 0: they are not together. */
-static uint64_t leaf_of(const struct range *range)
+/* Of one member alone, and so of what can be a leaf. */
+static bool is_whole(const struct snappy *snappy, const struct range *range)
+{
+	struct span span = { 0, 0 };
+
+	return snappy_next_span(snappy, range->va, &span) &&
+	       span.end - span.first == TABLE_ENTRIES;
+}
+
+/* No leaf is to come of it, and the pages of members are where they belong. */
+static bool is_settled(const struct snappy *snappy, const struct range *range)
+{
+	if (is_whole(snappy, range))
+		return false;
+	for (uint64_t i = 0; i < TABLE_ENTRIES; i++) {
+		uint64_t home = snappy_home(snappy, range->va + i * FRAME_SIZE);
+		uint64_t entry = machine_load(&range->entries[i]);
+
+		if (home && entry & DBOS_PTE_P && (entry & DBOS_PTE_ADDR) != home)
+			return false;
+	}
+	return true;
+}
+
+/* What the 512 pages are as one leaf; 0: they are not together, or not to be one. */
+static uint64_t leaf_of(const struct snappy *snappy, const struct range *range)
 {
 	uint64_t first = machine_load(&range->entries[0]);
+	uint64_t home = snappy_home(snappy, range->va);
 
+	if (!is_whole(snappy, range))
+		return 0;
 	for (uint64_t i = 0; i < TABLE_ENTRIES; i++) {
-		uint64_t should = (range->home + i * FRAME_SIZE) | (first & ~DBOS_PTE_ADDR);
+		uint64_t should = (home + i * FRAME_SIZE) | (first & ~DBOS_PTE_ADDR);
 		uint64_t entry = machine_load(&range->entries[i]);
 
 		if (!(entry & DBOS_PTE_P) || entry & DBOS_PTE_LOCK ||
 		    (entry ^ should) & ~FLAGS_OF_PAGE)
 			return 0;
 	}
-	return range->home | (first & ~DBOS_PTE_ADDR) | DBOS_PTE_PS | FLAGS_OF_PAGE;
+	return home | (first & ~DBOS_PTE_ADDR) | DBOS_PTE_PS | FLAGS_OF_PAGE;
 }
 
 /*
@@ -152,13 +179,12 @@ static uint64_t leaf_of(const struct range *range)
  */
 static bool join(struct snappy *snappy, const struct range *range)
 {
-	uint64_t leaf = leaf_of(range);
+	uint64_t leaf = leaf_of(snappy, range), home = snappy_home(snappy, range->va);
 
-	if (!leaf || range->home % SNAPPY_RANGE ||
-	    snappy->cpus->flush_code - range->va < SNAPPY_RANGE)
+	if (!leaf || home % SNAPPY_RANGE || snappy->cpus->flush_code - range->va < SNAPPY_RANGE)
 		return false;
 	for (uint64_t i = 0; i < TABLE_ENTRIES; i++)
-		machine_store(&life_of(&snappy->lives, range->home + i * FRAME_SIZE)->birth,
+		machine_store(&life_of(&snappy->lives, home + i * FRAME_SIZE)->birth,
 			      snappy->epoch);
 	machine_store(range->word, leaf);
 	return true;
@@ -167,10 +193,10 @@ static bool join(struct snappy *snappy, const struct range *range)
 static void bring_all_home(struct settling *settling, const struct range *range)
 {
 	for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
-		uint64_t home = range->home + i * FRAME_SIZE;
+		uint64_t home = snappy_home(settling->snappy, range->va + i * FRAME_SIZE);
 		uint64_t entry = machine_load(&range->entries[i]);
 
-		if (entry & DBOS_PTE_P && !(entry & DBOS_PTE_LOCK) &&
+		if (home && entry & DBOS_PTE_P && !(entry & DBOS_PTE_LOCK) &&
 		    (entry & DBOS_PTE_ADDR) != home)
 			bring_home(settling, range, i, entry & DBOS_PTE_ADDR, home);
 	}
@@ -225,21 +251,21 @@ static int settle_range(struct settling *settling, struct range *range, bool *jo
 	return 0;
 }
 
-static int settle_member(struct settling *settling, const struct member *member, uint64_t *left)
+static int settle_run(struct settling *settling, const struct member *run, uint64_t *left)
 {
 	struct snappy *snappy = settling->snappy;
 	int ret = 0;
 
-	for (uint64_t va = member->va; !ret && va < member->end; va += SNAPPY_RANGE) {
-		struct range range = { .va = va, .home = member->gpa + (va - member->va) };
+	for (uint64_t va = run->va; !ret && va < run->end; va += SNAPPY_RANGE) {
+		struct range range = { .va = va };
 		bool joined = false;
 
 		range.word = snappy_pde(snappy, &snappy->own, va);
-		if (!find_table(snappy, &range))
+		if (!find_table(snappy, &range) || is_settled(snappy, &range))
 			continue;
-		if (settling->pages || leaf_of(&range))
+		if (settling->pages || leaf_of(snappy, &range))
 			ret = settle_range(settling, &range, &joined);
-		*left += !joined;
+		*left += !joined && !is_settled(snappy, &range);
 	}
 	return ret;
 }
@@ -274,8 +300,8 @@ int snappy_settle(struct snappy *snappy, uint64_t pages, uint64_t *left)
 	settling.resting = snappy_take_resting(snappy);
 	for (struct life *life = settling.resting; life; life = life->next)
 		life->frame |= LIFE_MARKED;
-	for (uint64_t i = 0; !ret && i < snappy->member_count; i++)
-		ret = settle_member(&settling, &snappy->member[i], left);
+	for (uint64_t i = 0; !ret && i < snappy->run_count; i++)
+		ret = settle_run(&settling, &snappy->run[i], left);
 	give_back(&settling);
 	return ret;
 }

@@ -4,6 +4,11 @@
 
 #include "snappy/engine.h"
 
+static bool moves(const void *arg, uint64_t va, uint64_t length)
+{
+	return snappy_touches(arg, va, length);
+}
+
 void snappy_init(struct snappy *snappy, struct table *table, struct inflights *inflights,
 		 struct life *pool_lives)
 {
@@ -25,6 +30,7 @@ void snappy_init(struct snappy *snappy, struct table *table, struct inflights *i
 	snappy->resting_end = &snappy->resting;
 	inflights->arg = snappy;
 	inflights->ended = snappy_calls_ended;
+	inflights->moves = moves;
 }
 
 #define LOCKED_OUTSIDE CPUS_MAX
@@ -81,75 +87,6 @@ void snappy_lock_again(struct snappy *snappy)
 		machine_pause();
 	}
 	snappy_lock(snappy);
-}
-
-/* Members do not come while others look, but while there are no snapshots to fault for. */
-bool snappy_is_member(const struct snappy *snappy, uint64_t va)
-{
-	uint64_t lo = 0, hi = machine_load(&snappy->member_count);
-
-	while (lo < hi) {
-		uint64_t middle = (lo + hi) / 2;
-
-		if (va >= snappy->member[middle].end)
-			lo = middle + 1;
-		else
-			hi = middle;
-	}
-	return lo < machine_load(&snappy->member_count) && va >= snappy->member[lo].va;
-}
-
-/*
- * Down to entries of 2 MiB. Tables that are there already are the process's own, as of now.
- */
-static int prepare(struct snappy *snappy, uint64_t va, uint64_t end)
-{
-	for (; va < end; va += SNAPPY_RANGE) {
-		struct table_entry entry;
-		int ret = table_lock(&snappy->own.table, va, 2, &entry);
-		uint64_t pde;
-
-		if (!ret)
-			table_unlock(&entry, entry.value);
-		else if (ret != -EEXIST)
-			return ret;
-		pde = machine_load(snappy_pde(snappy, &snappy->own, va));
-		if (entry_is_table(pde))
-			machine_store(&life_of(&snappy->lives, pde & DBOS_PTE_ADDR)->birth,
-				      snappy->epoch);
-	}
-	return 0;
-}
-
-int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_extent *memory)
-{
-	uint64_t end = va + memory->count * FRAME_SIZE, at = snappy->member_count;
-	int ret;
-
-	if ((va | end) % SNAPPY_RANGE || va == end)
-		return -EINVAL;
-	if (snappy->branches)
-		return -EBUSY;
-	if (snappy->member_count == SNAPPY_MEMBERS)
-		return -ENOSPC;
-	for (uint64_t i = 0; i < snappy->member_count; i++) {
-		if (va < snappy->member[i].end && snappy->member[i].va < end)
-			return -EEXIST;
-	}
-	ret = prepare(snappy, va, end);
-	if (ret)
-		return ret;
-	for (uint64_t i = 0; i < memory->count; i++)
-		memory->life[i] = (struct life){
-			.birth = snappy->epoch, .frame = va + i * FRAME_SIZE,
-		};
-	snappy->lives.extent[snappy->lives.count] = *memory;
-	machine_store(&snappy->lives.count, snappy->lives.count + 1);
-	for (; at > 0 && snappy->member[at - 1].va > va; at--)
-		snappy->member[at] = snappy->member[at - 1];
-	snappy->member[at] = (struct member){ va, end, memory->gpa };
-	machine_store(&snappy->member_count, snappy->member_count + 1);
-	return 0;
 }
 
 bool snappy_attach(struct snappy *snappy, struct branch *branch)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Snappy: snapshots of the members, which are whole 2 MiB ranges of the process's addresses. What
- * it does and why that is right: docs/snappy.md.
+ * Snappy: snapshots of the members, which are ranges of pages of the process's addresses. What it
+ * does and why that is right: docs/snappy.md.
  *
  * Below are the parts that run on the model as well; <dbos/snapshot.h> is the public side. Nothing
  * here may be called from a signal handler, under a spinlock or with an entry locked.
@@ -22,7 +22,7 @@
 #define SNAPPY_RANGE	(1ull << 21)
 #define SNAPPY_MEMBERS	(LIVES_EXTENTS - 1)
 
-/* Disjoint, by rising address. */
+/* A range of pages. */
 struct member {
 	uint64_t va, end;
 	uint64_t gpa;			/* of its own memory */
@@ -74,8 +74,9 @@ struct snappy {
 	struct branch *oldest, *youngest;	/* live.h */
 	uint64_t drops;			/* the oldest one goes where no frame is left */
 	struct branch *gone;		/* ancestors of one that was dropped, linked by ->elder */
-	uint64_t member_count;
-	struct member member[SNAPPY_MEMBERS];
+	uint64_t member_count, run_count;
+	struct member member[SNAPPY_MEMBERS];	/* disjoint, by rising address */
+	struct member run[SNAPPY_MEMBERS];	/* the 2 MiB that hold them; none next to another */
 	struct spinlock waiting_lock;
 	struct life *waiting;		/* free, but for a system call that uses them */
 	struct spinlock resting_lock;
@@ -100,12 +101,15 @@ void snappy_unlock(struct snappy *snappy);
 void snappy_lock_again(struct snappy *snappy);
 
 /*
- * [va, va + pages) becomes a member; its memory is at @memory->gpa. -EINVAL: no whole ranges;
- * -EBUSY: there are snapshots; -EEXIST: part of it is one; -ENOSPC; -ENOMEM: no frame for a table.
- * Under snappy_lock().
+ * members.c: [va, va + pages) becomes a member; its memory is at @memory->gpa. -EINVAL: no whole
+ * pages; -EBUSY: there are snapshots; -EEXIST: part of it is one; -ENOSPC; -ENOMEM: no frame for a
+ * table. Under snappy_lock().
  */
 int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_extent *memory);
 bool snappy_is_member(const struct snappy *snappy, uint64_t va);
+
+/* [va, va + length) is partly in 2 MiB that hold pages of members. */
+bool snappy_touches(const struct snappy *snappy, uint64_t va, uint64_t length);
 
 /* create.c: under snappy_lock(). All vCPUs stand still meanwhile. -ENOMEM: nothing has changed. */
 int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *child);
@@ -134,8 +138,9 @@ bool snappy_drop_oldest(struct snappy *snappy, const struct branch *spare);
 bool snappy_make_room(struct snappy *snappy);
 
 /*
- * break.c: makes the page at @va, of a member, one that @branch may write: a write fault, in guest
- * mode. 0: try again; -EFAULT: no entry, or no member; -ENOMEM.
+ * break.c: makes the page at @va one that @branch may write: a write fault, in guest mode. 0: try
+ * again; -EFAULT: no entry, none of the 2 MiB is a member, or this page is none and may not be
+ * written by anybody; -ENOMEM.
  */
 int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va);
 

@@ -37,7 +37,7 @@ static bool any_copies(const struct guest_memory *memory, uint64_t va, uint64_t 
 
 		if (guest_read(memory, va, &waiter, sizeof(waiter)) < 0)
 			return false;
-		if (guest_copies(memory->dbos, waiter.address))
+		if (guest_copies(memory->dbos, waiter.address, sizeof(uint32_t)))
 			return true;
 	}
 	return false;
@@ -47,7 +47,7 @@ bool futex_refused(const struct guest_memory *memory, uint64_t number, const uin
 {
 	switch (number) {
 	case SYS_futex:
-		return requeues(given[1]) && guest_copies(memory->dbos, given[4]);
+		return requeues(given[1]) && guest_copies(memory->dbos, given[4], sizeof(uint32_t));
 	case CALL_FUTEX_WAITV:
 		return any_copies(memory, given[0], given[1]);
 	case CALL_FUTEX_REQUEUE:

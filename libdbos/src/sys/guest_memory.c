@@ -62,19 +62,31 @@ long guest_write(const struct guest_memory *memory, uint64_t va, const void *fro
 long guest_write_back(const struct guest_memory *memory, uint64_t va, const void *from,
 		      uint64_t length)
 {
-	return copy(memory, va, (void *)from, length, true, !guest_copies(memory->dbos, va));
+	return copy(memory, va, (void *)from, length, true,
+		    !guest_copies(memory->dbos, va, length));
 }
 
-bool guest_copies(const struct dbos *dbos, uint64_t va)
+bool guest_copies(const struct dbos *dbos, uint64_t va, uint64_t length)
 {
-	return handlers_cover(&dbos->handlers.own_faults, va, true);
+	const struct inflights *inflights = &dbos->inflights;
+
+	return inflights->moves && inflights->moves(inflights->arg, va, length);
+}
+
+static uint64_t length_of(const struct iovec *pieces, uint64_t count)
+{
+	uint64_t length = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		length += pieces[i].iov_len;
+	return length;
 }
 
 long guest_note(const struct guest_memory *memory, uint64_t va, const struct iovec *pieces,
 		uint64_t count, bool write)
 {
 	/* Other memory stays where it is. */
-	if (!memory->inflight || !guest_copies(memory->dbos, va))
+	if (!memory->inflight || !guest_copies(memory->dbos, va, length_of(pieces, count)))
 		return 0;
 	for (uint64_t i = 0; i < count; i++) {
 		const struct inflight_piece piece = {

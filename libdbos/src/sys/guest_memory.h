@@ -31,8 +31,11 @@ static inline struct guest_memory guest_memory_of(const struct vcpu *vcpu,
 	};
 }
 
-/* Who writes there gets a copy, by a handler of libdbos's: what has no W may be written. */
-bool guest_copies(const struct dbos *dbos, uint64_t va);
+/*
+ * Who writes to some of it gets a copy, by a handler of libdbos's: what has no W may be written. By
+ * a vCPU that walks.
+ */
+bool guest_copies(const struct dbos *dbos, uint64_t va, uint64_t length);
 
 /* @length bytes as at most @max pieces for the host; fewer bytes if that is not enough. */
 long guest_pieces(const struct guest_memory *memory, uint64_t va, uint64_t length, bool write,

@@ -198,7 +198,7 @@ static long use_string(struct pass *pass, unsigned int i)
  */
 static long use_any(struct pass *pass, unsigned int i)
 {
-	bool copies = guest_copies(pass->memory.dbos, pass->given[i]);
+	bool copies = guest_copies(pass->memory.dbos, pass->given[i], 1);
 	struct iovec piece;
 
 	if (copies && find_whole(pass, i, 1, false, &piece) &&

@@ -27,7 +27,7 @@
 
 static bool has_fault_handler(const struct dbos *dbos, uint64_t va)
 {
-	return handlers_cover(&dbos->handlers.faults, va, false) || guest_copies(dbos, va);
+	return handlers_cover(&dbos->handlers.faults, va) || guest_copies(dbos, va, 1);
 }
 
 /*
@@ -39,17 +39,19 @@ static void fault_at_call(struct vcpu *vcpu, const struct pass_fault *fault)
 	struct cpus *cpus = &vcpu->dbos->cpus;
 	struct dune_regs *regs = vcpu->regs;
 	uint32_t error_code = fault->write ? DBOS_FEC_WRITE : 0;
+	bool handled;
 
-	if (!has_fault_handler(vcpu->dbos, fault->va)) {
+	cpu_walks(cpus, &cpus->cpu[vcpu->number]);
+	handled = has_fault_handler(vcpu->dbos, fault->va);
+	if (reach_present(vcpu->dbos, cpus->cpu[vcpu->number].root, fault->va))
+		error_code |= DBOS_FEC_PRESENT;
+	cpu_outside(cpus, &cpus->cpu[vcpu->number]);
+	if (!handled) {
 		regs->rax = -EFAULT;
 		return;
 	}
 	vcpu->refused_va = fault->va;
 	vcpu->refused_length = fault->length;
-	cpu_walks(cpus, &cpus->cpu[vcpu->number]);
-	if (reach_present(vcpu->dbos, cpus->cpu[vcpu->number].root, fault->va))
-		error_code |= DBOS_FEC_PRESENT;
-	cpu_outside(cpus, &cpus->cpu[vcpu->number]);
 	/* One byte before the OUT, and not on it, where KVM would take it for done. */
 	if (is_passed_on(regs))
 		regs->rip -= SYSCALL_AGAIN;

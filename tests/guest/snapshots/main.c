@@ -53,6 +53,7 @@ static void all_steps(void)
 	snapshots_make_a_tree();
 	a_difference_is_what_was_written();
 	one_copy_for_two_writers();
+	pages_beside_members_are_common();
 	memory_stays_flat();
 	pages_come_home();
 }
@@ -112,6 +113,7 @@ int main(int argc, char **argv)
 	dbos_region_info(region, &info);
 	pages = info.base;
 	check_ok(dbos_snap_add(dbos, region));
+	parts_become_members();
 	check_ok(dbos_on_fault(dbos, (uintptr_t)pages, (uintptr_t)pages + PAGES * PAGE, no_fault,
 			       NULL));
 	errors(region);

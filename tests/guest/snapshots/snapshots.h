@@ -24,6 +24,8 @@ struct dbos_snap *create(void);
 /* The word as the snapshot has it. */
 uint64_t word_of(struct dbos_snap *snap, unsigned long page, unsigned long word);
 
+void parts_become_members(void);
+
 /* The steps, in their order. */
 void a_snapshot_keeps_what_was_there(void);
 void a_cut_is_one_moment(void);
@@ -34,6 +36,7 @@ void a_large_buffer_is_written(void);
 void snapshots_make_a_tree(void);
 void a_difference_is_what_was_written(void);
 void one_copy_for_two_writers(void);
+void pages_beside_members_are_common(void);
 void memory_stays_flat(void);
 void pages_come_home(void);
 void tables_are_ready(void);		/* of the engine "instant" alone */

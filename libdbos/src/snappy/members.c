@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Which pages are members. A member is any range of pages, and 2 MiB may hold pages of several and
+ * pages of none. Those of none are one memory for all branches: each leaf table has the same
+ * entries for them, with the rights that they had when the first member came there.
+ *
+ * What is looked at here changes in a stopped world only, so that handlers and system calls, which
+ * look at any moment, do so without a lock.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "snappy/engine.h"
+
+/* The first that ends behind @va, or @count. */
+static uint64_t first_behind(const struct member *member, uint64_t count, uint64_t va)
+{
+	uint64_t lo = 0, hi = count;
+
+	while (lo < hi) {
+		uint64_t middle = (lo + hi) / 2;
+
+		if (va >= member[middle].end)
+			lo = middle + 1;
+		else
+			hi = middle;
+	}
+	return lo;
+}
+
+bool snappy_is_member(const struct snappy *snappy, uint64_t va)
+{
+	uint64_t count = machine_load(&snappy->member_count);
+	uint64_t i = first_behind(snappy->member, count, va);
+
+	return i < count && va >= snappy->member[i].va;
+}
+
+bool snappy_touches(const struct snappy *snappy, uint64_t va, uint64_t length)
+{
+	uint64_t count = machine_load(&snappy->run_count);
+	uint64_t i = first_behind(snappy->run, count, va);
+
+	return i < count && va + length > snappy->run[i].va;
+}
+
+uint64_t snappy_home(const struct snappy *snappy, uint64_t va)
+{
+	uint64_t i = first_behind(snappy->member, snappy->member_count, va);
+	const struct member *member = &snappy->member[i];
+
+	if (i == snappy->member_count || va < member->va)
+		return 0;
+	return member->gpa + (va - member->va);
+}
+
+bool snappy_next_span(const struct snappy *snappy, uint64_t range, struct span *span)
+{
+	uint64_t va = range + span->end * FRAME_SIZE, count = machine_load(&snappy->member_count);
+	uint64_t i = first_behind(snappy->member, count, va), end;
+
+	if (i == count || snappy->member[i].va >= range + SNAPPY_RANGE)
+		return false;
+	end = snappy->member[i].end - range;
+	span->first = (snappy->member[i].va > va ? snappy->member[i].va - range : va - range) /
+		      FRAME_SIZE;
+	span->end = (end < SNAPPY_RANGE ? end : SNAPPY_RANGE) / FRAME_SIZE;
+	return span->end > span->first;
+}
+
+/* Members as they are, in whole 2 MiB, and together where they meet. */
+static void find_runs(struct snappy *snappy)
+{
+	struct member *run = NULL;
+
+	machine_store(&snappy->run_count, 0);
+	for (uint64_t i = 0; i < snappy->member_count; i++) {
+		uint64_t va = snappy->member[i].va & ~(SNAPPY_RANGE - 1);
+		uint64_t end = (snappy->member[i].end + SNAPPY_RANGE - 1) & ~(SNAPPY_RANGE - 1);
+
+		if (run && va <= run->end) {
+			run->end = end;
+			continue;
+		}
+		run = &snappy->run[snappy->run_count];
+		*run = (struct member){ .va = va, .end = end };
+		machine_store(&snappy->run_count, snappy->run_count + 1);
+	}
+}
+
+/*
+ * Down to entries of 2 MiB, and to those of 4 KiB where not all of them are members'. Tables that
+ * are there already are the process's own, as of now.
+ */
+static int prepare_range(struct snappy *snappy, uint64_t range, bool whole)
+{
+	struct table_entry entry;
+	int ret = table_lock(&snappy->own.table, range, whole ? 2 : 1, &entry);
+	uint64_t pde;
+
+	if (!ret)
+		table_unlock(&entry, entry.value);
+	else if (ret != -EEXIST)
+		return ret;
+	pde = machine_load(snappy_pde(snappy, &snappy->own, range));
+	if (entry_is_table(pde))
+		machine_store(&life_of(&snappy->lives, pde & DBOS_PTE_ADDR)->birth, snappy->epoch);
+	return 0;
+}
+
+static int prepare(struct snappy *snappy, uint64_t va, uint64_t end)
+{
+	uint64_t range = va & ~(SNAPPY_RANGE - 1);
+	int ret = 0;
+
+	for (; !ret && range < end; range += SNAPPY_RANGE)
+		ret = prepare_range(snappy, range, va <= range && range + SNAPPY_RANGE <= end);
+	return ret;
+}
+
+static int check(const struct snappy *snappy, uint64_t va, uint64_t end)
+{
+	uint64_t i = first_behind(snappy->member, snappy->member_count, va);
+
+	if ((va | end) % FRAME_SIZE || va >= end)
+		return -EINVAL;
+	if (snappy->branches)
+		return -EBUSY;
+	if (snappy->member_count == SNAPPY_MEMBERS)
+		return -ENOSPC;
+	return i < snappy->member_count && snappy->member[i].va < end ? -EEXIST : 0;
+}
+
+static void insert(struct snappy *snappy, uint64_t va, uint64_t end,
+		   const struct lives_extent *memory)
+{
+	uint64_t at = snappy->member_count;
+
+	snappy->lives.extent[snappy->lives.count] = *memory;
+	machine_store(&snappy->lives.count, snappy->lives.count + 1);
+	for (; at > 0 && snappy->member[at - 1].va > va; at--)
+		snappy->member[at] = snappy->member[at - 1];
+	snappy->member[at] = (struct member){ .va = va, .end = end, .gpa = memory->gpa };
+	machine_store(&snappy->member_count, snappy->member_count + 1);
+	find_runs(snappy);
+}
+
+int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_extent *memory)
+{
+	uint64_t end = va + memory->count * FRAME_SIZE;
+	int ret = check(snappy, va, end);
+
+	if (!ret)
+		ret = prepare(snappy, va, end);
+	if (ret)
+		return ret;
+	for (uint64_t i = 0; i < memory->count; i++)
+		memory->life[i] = (struct life){
+			.birth = snappy->epoch, .frame = va + i * FRAME_SIZE,
+		};
+	ret = world_stop(snappy->cpus);
+	if (ret)
+		return ret;
+	insert(snappy, va, end, memory);
+	world_start(snappy->cpus);
+	return 0;
+}
