@@ -9,6 +9,7 @@
 #include "cpu/offsets.h"
 #include "cpu/stat.h"
 #include "dbos_internal.h"
+#include "hv/apart.h"
 #include "hv/descriptors.h"
 #include "mm/cover.h"
 #include "mm/pgtable.h"
@@ -142,6 +143,7 @@ static void after_fork_in_child(void)
 	descriptors_close_all();
 	__atomic_store_n(&instance, NULL, __ATOMIC_RELEASE);
 	self = NULL;
+	apart_begin_anew();
 	pthread_mutex_init(&init_lock, NULL);
 }
 
@@ -153,14 +155,14 @@ int dbos_init(void)
 	pthread_mutex_lock(&init_lock);
 	if (instance)
 		goto unlock;
-	dbos = calloc(1, sizeof(*dbos));
+	dbos = apart_alloc(sizeof(*dbos));
 	if (!dbos) {
 		ret = -ENOMEM;
 		goto unlock;
 	}
 	ret = create(dbos);
 	if (ret) {
-		free(dbos);
+		apart_free(dbos, sizeof(*dbos));
 		goto unlock;
 	}
 	if (!fork_handler) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
-#include <stdlib.h>
 
 #include "cpu/handlers.h"
+#include "hv/apart.h"
 
 int handlers_add(struct handler **chain, const struct handler *handler)
 {
-	struct handler *node = malloc(sizeof(*node));
+	struct handler *node = apart_alloc(sizeof(*node));
 
 	if (!node)
 		return -ENOMEM;

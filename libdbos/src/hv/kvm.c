@@ -17,18 +17,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "hv/apart.h"
 #include "hv/descriptors.h"
 #include "hv/host_syscall.h"
 #include "hv/kvm.h"
 
 #define CPUID_ENTRIES 256
+#define CPUID_SIZE (sizeof(struct kvm_cpuid2) + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2))
 
 #define CR4_PAE	       (1ull << 5)
 #define CR4_OSFXSR     (1ull << 9)
@@ -112,7 +113,7 @@ static int read_features(struct kvm *vm)
 	const struct kvm_cpuid_entry2 *xsave, *extended;
 	long ret;
 
-	vm->cpuid = calloc(1, sizeof(*vm->cpuid) + CPUID_ENTRIES * sizeof(vm->cpuid->entries[0]));
+	vm->cpuid = apart_alloc(CPUID_SIZE);
 	if (!vm->cpuid)
 		return -ENOMEM;
 	vm->cpuid->nent = CPUID_ENTRIES;
@@ -228,8 +229,8 @@ static void kvm_close(struct hv *hv)
 		munmap(vm->probes, vm->max_vcpus * PROBE_SIZE);
 	descriptor_close(vm->vm);
 	descriptor_close(vm->device);
-	free(vm->cpuid);
-	free(vm);
+	apart_free(vm->cpuid, CPUID_SIZE);
+	apart_free(vm, sizeof(*vm));
 }
 
 static int open_all(struct hv *hv, struct kvm *vm)
@@ -260,7 +261,7 @@ static int open_all(struct hv *hv, struct kvm *vm)
 
 static int kvm_open(struct hv *hv)
 {
-	struct kvm *vm = calloc(1, sizeof(*vm));
+	struct kvm *vm = apart_alloc(sizeof(*vm));
 	int ret;
 
 	if (!vm)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The counters that KVM keeps of a vCPU, found by their names in its statistics file. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hv/apart.h"
 #include "hv/descriptors.h"
 #include "hv/host_syscall.h"
 #include "hv/kvm.h"
@@ -40,7 +40,7 @@ int kvm_stats_open(struct kvm_vcpu *vcpu)
 		return -EIO;
 	step = sizeof(struct kvm_stats_desc) + header.name_size;
 	size = header.num_desc * step;
-	descriptors = malloc(size);
+	descriptors = apart_alloc(size);
 	if (!descriptors)
 		return -ENOMEM;
 	if (pread(vcpu->stats, descriptors, size, header.desc_offset) != (ssize_t)size)
@@ -48,7 +48,7 @@ int kvm_stats_open(struct kvm_vcpu *vcpu)
 	vcpu->exits_at = find(&header, descriptors, step, "exits");
 	vcpu->faults_at = find(&header, descriptors, step, "pf_fixed");
 	vcpu->flushes_at = find(&header, descriptors, step, "tlb_flush");
-	free(descriptors);
+	apart_free(descriptors, size);
 	if (vcpu->exits_at < 0 || vcpu->faults_at < 0 || vcpu->flushes_at < 0)
 		return -EOPNOTSUPP;
 	return ret;

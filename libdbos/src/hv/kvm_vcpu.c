@@ -5,12 +5,12 @@
  * A vCPU that changes threads costs KVM a grace period of RCU, so each gets its own if it can.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hv/apart.h"
 #include "hv/descriptors.h"
 #include "hv/host_syscall.h"
 #include "hv/kvm.h"
@@ -121,19 +121,18 @@ static void free_vcpu(struct kvm_vcpu *vcpu)
 		munmap(vcpu->run, vcpu->vm->run_size);
 	descriptor_close(vcpu->stats);
 	descriptor_close(vcpu->fd);
-	free(vcpu);
+	apart_free(vcpu, sizeof(*vcpu));
 }
 
 /* Under the lock. */
 static int create(struct kvm *vm, struct kvm_vcpu **out)
 {
 	unsigned int id = vm->vcpu_count;
-	struct kvm_vcpu *vcpu = aligned_alloc(_Alignof(struct kvm_vcpu), sizeof(*vcpu));
+	struct kvm_vcpu *vcpu = apart_alloc(sizeof(*vcpu));
 	long ret;
 
 	if (!vcpu)
 		return -ENOMEM;
-	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->vm = vm;
 	vcpu->stats = -1;
 	vcpu->probe = vm->probes + id * PROBE_SIZE;

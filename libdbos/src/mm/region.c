@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Regions: see <dbos/region.h>. What is behind them in the host is in region_memory.c. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include <dbos/region.h>
 
 #include "dbos_internal.h"
+#include "hv/apart.h"
 #include "mm/cover.h"
 #include "mm/pgtable.h"
 #include "mm/range.h"
@@ -133,7 +133,7 @@ static int begin(struct dbos_region *region)
 static struct dbos_region *new_region(struct dbos *dbos, uint64_t size, uint64_t reserve,
 				      unsigned int flags)
 {
-	struct dbos_region *region = malloc(sizeof(*region));
+	struct dbos_region *region = apart_alloc(sizeof(*region));
 
 	if (region)
 		*region = (struct dbos_region){
@@ -183,7 +183,7 @@ int dbos_region_create(struct dbos *dbos, void *where, size_t size, size_t reser
 	}
 	region_release(region);
 free:
-	free(region);
+	apart_free(region, sizeof(*region));
 	return ret;
 }
 
@@ -207,7 +207,7 @@ int dbos_region_adopt(struct dbos *dbos, void *memory, size_t size, unsigned int
 	ret = begin(region);
 	pthread_mutex_unlock(&dbos->region_lock);
 	if (ret)
-		free(region);
+		apart_free(region, sizeof(*region));
 	else
 		*out = region;
 	return ret;
@@ -298,7 +298,7 @@ int dbos_region_destroy(struct dbos_region *region)
 	pthread_mutex_unlock(&dbos->region_lock);
 	if (!region->adopted)
 		region_release(region);
-	free(region);
+	apart_free(region, sizeof(*region));
 	return 0;
 }
 

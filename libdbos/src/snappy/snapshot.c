@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The public side of snapshots: <dbos/snapshot.h>. */
 #include <errno.h>
-#include <stdlib.h>
 
+#include "hv/apart.h"
 #include "snappy/engine.h"
 #include "snappy/instance.h"
 #include "snappy/settle.h"
@@ -28,7 +28,7 @@ static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 		return -EDEADLK;
 	if (flags & ~FLAGS || flags == FLAGS || !snappy || !snappy->member_count)
 		return -EINVAL;
-	snap = calloc(1, sizeof(*snap));
+	snap = apart_alloc(sizeof(*snap));
 	if (!snap)
 		return -ENOMEM;
 	snap->dbos = dbos;
@@ -41,7 +41,7 @@ static int create(struct dbos *dbos, struct branch *parent, unsigned int flags,
 		snappy_unlock(snappy);
 	}
 	if (ret) {
-		free(snap);
+		apart_free(snap, sizeof(*snap));
 		return ret;
 	}
 	histogram_add(snappy->counters.create_time, machine_now() - began);
@@ -105,7 +105,7 @@ int dbos_snap_release(struct dbos_snap *snap)
 	snappy_unlock(snappy);
 	for (; gone; gone = next) {
 		next = gone->elder;
-		free((struct dbos_snap *)gone);
+		apart_free((struct dbos_snap *)gone, sizeof(struct dbos_snap));
 	}
 	if (!ret)
 		histogram_add(snappy->counters.release_time, machine_now() - began);
