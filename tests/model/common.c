@@ -61,8 +61,8 @@ void common_read(unsigned int slot, unsigned int view)
 		model_fail("a read of what is no member faulted, in view %u", view);
 	/* Stored, and not told to us yet: the writer has been stopped in between. */
 	if (value < least || value == POISON)
-		model_fail("word %u of common page %u is %#llx in view %u, not %#llx or later", word,
-			   page, (unsigned long long)value, view, (unsigned long long)least);
+		model_fail("word %u of common page %u is %#llx in view %u, not %#llx or later",
+			   word, page, (unsigned long long)value, view, (unsigned long long)least);
 }
 
 void common_from_afar(struct branch *branch)

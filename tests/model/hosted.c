@@ -58,11 +58,31 @@ static void finish(unsigned int id, unsigned int slot)
 	guest_enter(id);
 }
 
+/* Without a look into any table, and with no note. */
+static void write_at_home(unsigned int id, unsigned int slot, unsigned int page)
+{
+	unsigned int word = HOST_WORD(slot);
+	uint64_t value = versions_new_value();
+
+	versions_call_begins(0, page, word, value);
+	guest_leave(id);
+	work(40);
+	*data_word(view_home(page) + word * 8) = value;
+	versions_call_stored(0, page, word);
+	work(20);
+	guest_enter(id);
+	versions_publish(0, page, word, value);
+}
+
 void hosted_write(unsigned int id, unsigned int slot, unsigned int view, unsigned int page)
 {
 	unsigned int word = HOST_WORD(slot);
 	uint64_t va = view_va(page, word), entry, value;
 
+	if (!view && view_keeps(page) && model_random(2)) {
+		write_at_home(id, slot, page);
+		return;
+	}
 	guest_leave(id);
 	for (unsigned int i = 0; i < ATTEMPTS; i++) {
 		cpu_walks(&cpus, &cpus.cpu[id]);

@@ -89,7 +89,8 @@ static void write_all_the_time(void *arg)
 static void begin(uint64_t seed)
 {
 	memset(&test, 0, sizeof(test));
-	views_begin(seed, CPUS);
+	views_begin(seed, CPUS, false);
+	views_keep_nothing();
 	for (unsigned int i = 0; i < CPUS; i++)
 		test.id[i] = i;
 	fixture_add_cpu(0, make_snapshots, &test.id[0]);

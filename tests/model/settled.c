@@ -126,7 +126,7 @@ static void begin(uint64_t seed)
 {
 	memset(&test, 0, sizeof(test));
 	test.pages = seed % 3 == 0;
-	views_begin(seed, CPUS);
+	views_begin(seed, CPUS, false);
 	test.cpus = 2 + model_random(CPUS - 1);
 	for (unsigned int i = 0; i < test.cpus; i++) {
 		who[i] = (struct who){ .slot = i, .id = i };

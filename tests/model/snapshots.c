@@ -70,7 +70,7 @@ static void look_from_afar(void)
 
 	if (view < 0 || snappy_lock(&snappy))
 		return;
-	if (views[view].branch && !view_dropped(view)) {
+	if (views[view].branch && !view_dropped(view) && view_has(view, page)) {
 		least = versions_least(view, page, word);
 		if (!views[view].writers)
 			least = versions_now(view, page, word);
@@ -155,6 +155,14 @@ static unsigned int draw_operation(void)
 	return model_random(test.pages == 1 ? 11 : 20);
 }
 
+static void look_for_nothing(const struct who *who, unsigned int page)
+{
+	uint64_t value;
+
+	if (views[who->view].lacks && model_read(view_va(page, 0), 0, &value))
+		model_fail("view %u reads page %u, which joined later", who->view, page);
+}
+
 static void operate(struct who *who)
 {
 	unsigned int page = model_random(test.pages);
@@ -163,6 +171,14 @@ static void operate(struct who *who)
 		host_call(who->id, 30);
 	if (views_parted() && model_random(6) == 0)
 		use_common(who);
+	if (model_random(12) == 0)
+		views_join();
+	if (!test.plain && model_random(30) == 0)
+		views_leave();
+	if (!view_has(who->view, page)) {
+		look_for_nothing(who, page);
+		page = 0;
+	}
 	switch (draw_operation()) {
 	case 0 ... 5:
 		write_word(who, page);
@@ -212,9 +228,11 @@ static void begin(uint64_t seed)
 	unsigned int kind;
 
 	memset(&test, 0, sizeof(test));
-	views_begin(seed, 16);
+	views_begin(seed, 16, true);
 	kind = model_random(5);
 	test.plain = kind == 1;
+	if (test.plain)
+		views_keep_nothing();
 	test.restless = kind == 2;
 	test.calls = kind == 4;
 	test.pages = kind >= 3 ? 1 : VIEW_PAGES;
@@ -246,6 +264,9 @@ static void end(void)
 			if (views[i].branch)
 				view_release(i);
 		}
+		for (unsigned int i = 0; i < 3; i++)
+			views_leave();
+		view_check(0);
 	}
 	views_check_ready();
 	views_check_frames();

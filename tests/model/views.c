@@ -13,28 +13,11 @@ struct inflights inflights;
 struct view views[VIEWS];
 
 static struct branch branches[VIEWS];
-static struct life pool_lives[POOL_MAX], own_lives[VIEWS_RANGES * TABLE_ENTRIES];
+static struct life pool_lives[POOL_MAX];
 static const struct engine *engine;
 static unsigned int hoarded;
 static bool nobody_attaches;
-static bool parted;
 static uint64_t host_frame[HOST_SLOTS];
-
-/* Pages are far from one another, and in both ranges. */
-static uint64_t page_va(unsigned int page)
-{
-	return VIEWS_BASE + page % VIEWS_RANGES * SNAPPY_RANGE + page * 7 * FRAME_SIZE;
-}
-
-uint64_t view_va(unsigned int page, unsigned int word)
-{
-	return page_va(page) + word * 8;
-}
-
-uint64_t view_home(unsigned int page)
-{
-	return DATA_GPA + (page_va(page) - VIEWS_BASE);
-}
 
 static uint64_t root_of(unsigned int view)
 {
@@ -43,7 +26,7 @@ static uint64_t root_of(unsigned int view)
 
 void view_walk(uint64_t root, unsigned int page, uint64_t path[TABLE_LEVELS + 1])
 {
-	uint64_t gpa = root, va = page_va(page);
+	uint64_t gpa = root, va = view_va(page, 0);
 
 	memset(path, 0, (TABLE_LEVELS + 1) * sizeof(path[0]));
 	for (unsigned int level = TABLE_LEVELS; level > 0; level--) {
@@ -70,6 +53,14 @@ uint64_t view_word(unsigned int view, unsigned int page, unsigned int word, uint
 	if (gpa)
 		*gpa = path[TABLE_LEVELS];
 	return path[TABLE_LEVELS] ? *data_word(path[TABLE_LEVELS] + word * 8) : 0;
+}
+
+uint64_t view_frame(unsigned int view, unsigned int page)
+{
+	uint64_t gpa;
+
+	view_word(view, page, 0, &gpa);
+	return gpa;
 }
 
 static bool root_reaches(uint64_t root, uint64_t gpa)
@@ -185,42 +176,6 @@ static const struct engine *engine_of(uint64_t seed)
 	return seed % 4 == 2 ? &instant_engine : &lazy_engine;
 }
 
-/* Pages as in page_va(); what is between is common. */
-static const struct {
-	unsigned int first, end;
-} whole[] = { { 0, 1024 } }, parts[] = { { 20, 522 }, { 0, 15 }, { 522, 523 }, { 527, 612 } };
-
-static void add_member(unsigned int first, unsigned int end)
-{
-	char *memory = (char *)model_memory() + DATA_GPA + first * FRAME_SIZE;
-	struct lives_extent extent = {
-		.gpa = DATA_GPA + first * FRAME_SIZE, .count = end - first,
-		.life = own_lives + first, .inside = memory, .outside = memory,
-	};
-
-	if (snappy_add_member(&snappy, VIEWS_BASE + first * FRAME_SIZE, &extent))
-		model_fail("no member");
-}
-
-static void add_members(void)
-{
-	for (unsigned int i = 0; parted && i < sizeof(parts) / sizeof(parts[0]); i++)
-		add_member(parts[i].first, parts[i].end);
-	if (!parted)
-		add_member(whole[0].first, whole[0].end);
-}
-
-static void map_pages(bool large)
-{
-	for (unsigned int i = 0; i < VIEWS_RANGES && large; i++)
-		map_at_first(VIEWS_BASE + i * SNAPPY_RANGE, 2,
-			     (DATA_GPA + i * SNAPPY_RANGE) | LEAF | DBOS_PTE_PS);
-	for (unsigned int i = 0; i < VIEW_PAGES && !large; i++)
-		map_at_first(page_va(i), 1, view_home(i) | LEAF);
-	if (!large)
-		common_map();
-}
-
 static void reset(unsigned int limit)
 {
 	hoarded = 0;
@@ -237,27 +192,22 @@ static void reset(unsigned int limit)
 	common_reset();
 }
 
-void views_begin(uint64_t seed, unsigned int limit)
+void views_begin(uint64_t seed, unsigned int limit, bool late)
 {
 	frames_watched = false;
-	parted = seed % 5 < 2;
 	reset(limit);
+	views_members_choose(seed, late);
 	fixture_begin(seed, limit, VIEWS_POOL, fault);
 	fill(NOWHERE_GPA, NOWHERE_ENTRY);
-	map_pages(seed % 3 != 0);
+	views_members_begin(seed % 3 != 0);
 	for (unsigned int i = 0; i < VIEW_PAGES * VIEW_WORDS; i++)
 		versions_written(0, i / VIEW_WORDS, i % VIEW_WORDS, 0);
 	snappy_init(&snappy, &table, &inflights, pool_lives);
 	engine = engine_of(seed);
 	/* Releases in small steps, large ones, and at once. */
 	snappy.step = 1ull << model_random(12);
-	add_members();
+	views_members_add();
 	frames_watched = true;
-}
-
-bool views_parted(void)
-{
-	return parted;
 }
 
 void views_make_scarce(unsigned int left)
@@ -386,7 +336,8 @@ int view_create(unsigned int parent)
 		snappy_unlock(&snappy);
 		return -1;
 	}
-	views[view] = (struct view){ .branch = &branches[view], .parent = parent, .pins = 1 };
+	views[view] = (struct view){ .branch = &branches[view], .parent = parent, .pins = 1,
+					.lacks = views[parent].lacks };
 	for (unsigned int i = 0; i < VIEW_PAGES * VIEW_WORDS; i++)
 		words[i / VIEW_WORDS][i % VIEW_WORDS] =
 			view_word(view, i / VIEW_WORDS, i % VIEW_WORDS, NULL);

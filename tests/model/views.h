@@ -12,8 +12,12 @@
 #include "versions.h"
 
 #define VIEWS_BASE   0x40000000ull
-#define VIEWS_RANGES 2
 #define VIEWS_POOL   240
+
+#define VIEWS_RANGES 3		/* of 2 MiB */
+
+/* A page that may join late, and is in 2 MiB of its own then. */
+#define VIEWS_LATE   (VIEW_PAGES - 1)
 
 /* Present, and beyond all memory: neither data nor an entry. What a page's frame is full of. */
 #define POISON 0x000db00000000001ull
@@ -24,6 +28,7 @@ struct view {
 	unsigned int pins;		/* somebody is at it: it is not to be released */
 	unsigned int writers;		/* vCPUs that are on it, or on their way */
 	bool dying;			/* nobody is to begin anything with it */
+	bool lacks;			/* it was there when the late page joined */
 };
 
 extern struct snappy snappy;
@@ -34,10 +39,10 @@ extern struct view views[VIEWS];
  * A new schedule: pages as leaves of 2 MiB or, if @seed says so, of 4 KiB; as one member of all,
  * or as several that share their 2 MiB with each other and with what is no member. Frames that are
  * handed out are looked at from now on, and poisoned. Engines take turns from one schedule to the
- * other; where it is the turn of "instant", the others make some of the snapshots too.
+ * other; where it is the turn of "instant", the others make some of the snapshots too. @late: a page
+ * is no member at first.
  */
-void views_begin(uint64_t seed, unsigned int limit);
-bool views_parted(void);	/* there are common pages (common.h) */
+void views_begin(uint64_t seed, unsigned int limit, bool late);
 
 /* Only so many frames are left: writes and snapshots may fail from now on (S18). */
 void views_make_scarce(unsigned int left);
@@ -51,6 +56,7 @@ void views_nobody_attaches(void);
 
 uint64_t view_va(unsigned int page, unsigned int word);
 uint64_t view_home(unsigned int page);		/* the page's frame at first */
+uint64_t view_frame(unsigned int view, unsigned int page);	/* ... and now; 0: none */
 
 /* The word as it is in memory, by a walk from the view's root; its frame. */
 uint64_t view_word(unsigned int view, unsigned int page, unsigned int word, uint64_t *gpa);
@@ -86,6 +92,19 @@ bool views_reach(uint64_t gpa);			/* one of them leads to that page or table */
  */
 void views_check_frames(void);
 unsigned int views_hoarded(void);
+
+/* views_members.c */
+void views_members_choose(uint64_t seed, bool with_late);
+void views_members_begin(bool large);
+void views_members_add(void);
+
+bool views_parted(void);			/* there are common pages (common.h) */
+bool view_keeps(unsigned int page);		/* the process's is where it was at first */
+/* Who has a page kept has a table of its own, and may hold the one that it was given beside it. */
+void views_keep_nothing(void);
+bool view_has(unsigned int view, unsigned int page);
+void views_join(void);				/* the late page, unless it has */
+void views_leave(void);				/* a member, for a moment */
 
 /* Each table that is ready leads to the process's pages, and may write none. */
 void views_check_ready(void);

@@ -18,6 +18,10 @@ void view_check(unsigned int view)
 		value = view_word(view, page, word, NULL);
 		versions_check(view, page, word, value, least);
 	}
+	for (unsigned int page = 0; page < VIEW_PAGES && !view; page++) {
+		if (view_keeps(page) && view_frame(0, page) != view_home(page))
+			model_fail("page %u of the process has moved", page);
+	}
 	if (views_parted())
 		common_check(view, view ? views[view].branch->table.root : table.root);
 }

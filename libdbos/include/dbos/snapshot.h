@@ -3,10 +3,10 @@
  * Snapshots: memory as it was at one moment, for as long as it is wanted, while the process goes on
  * writing. Many at once, of one another too, released in any order. docs/snappy.md has the whole.
  *
- * There are snapshots of regions (<dbos/region.h>) that were made members, of all of them together;
- * the rest of memory (stacks, what malloc() has, libdbos's own) is the same in all snapshots as for
- * the process. So a snapshot is for who wants to read the members, on a thread that goes on with
- * its own stack. What he writes to them is the snapshot's own.
+ * There are snapshots of the members, of all of them together: regions (<dbos/region.h>), and other
+ * memory of the process, that were made such. The rest (stacks, thread-local variables, libdbos's
+ * own) is the same in all snapshots as for the process. So a snapshot is for who wants to read the
+ * members, on a thread that goes on with its own stack. What he writes to them is the snapshot's.
  *
  * A snapshot is a cut: writes that happened before dbos_snap_create() are in, of every thread that
  * is inside, and system calls that have returned; none that happen after it. What a system call is
@@ -44,13 +44,41 @@ struct dbos_snap;
  */
 
 /*
- * Makes the region a member. -EINVAL: it is not WRITABLE, or BARE; -EBUSY: there are snapshots, or
- * tables ready for some; -EEXIST: it is one; -ENOSPC: 63 members; -ENOMEM.
+ * Makes the region a member. -EINVAL: it is not WRITABLE, or BARE; -EEXIST: it is one; -ENOSPC: 1023
+ * members; -ENOMEM; -EBUSY: the caller is on a snapshot, or tables are ready (dbos_snap_prepare()),
+ * or there are snapshots and it is not of whole 2 MiB. Snapshots that are there have nothing at its
+ * addresses from then on: who goes there on one gets a fault.
  *
  * Pages that are no member's, but in the same 2 MiB as pages that are, are the process's in all
  * snapshots, as all others; but their entries, too, are not the program's to change (<dbos/mm.h>).
  */
 int dbos_snap_add(struct dbos *dbos, struct dbos_region *region);
+
+/*
+ * The region is no member any more: its pages go back to its own memory, while all vCPUs stand
+ * still. -EINVAL: it is none; -EBUSY: there are snapshots, or a system call uses it.
+ */
+int dbos_snap_remove(struct dbos *dbos, struct dbos_region *region);
+
+/*
+ * The same for memory of the process that is private, writable and no region: of the heap, of
+ * objects' data, or mapped by anybody; whole pages, all of them mapped. -EINVAL: flags, or a region
+ * is there, or its entries have been changed; -EFAULT: nothing is mapped; else as dbos_snap_add().
+ *
+ * KEEP: the process's pages stay where they are, so that threads outside, the kernel, and the child
+ * of a fork() find them there. They are copied at each dbos_snap_create(): for what is small.
+ *
+ * Calls made inside that would unmap, move, replace or protect pages of members are -EBUSY (munmap,
+ * mremap, mmap with MAP_FIXED, mprotect unless to read and write, madvise with DONTNEED and REMOVE;
+ * of regions that are members too); brk() does not go back; MADV_FREE does nothing. Made by threads
+ * outside they are not noticed, and spoil what is there, of snapshots too.
+ */
+#define DBOS_SNAP_KEEP (1u << 0)
+
+int dbos_snap_add_memory(struct dbos *dbos, void *memory, size_t length, unsigned int flags);
+
+/* @memory and @length are those of one or more of these calls. As dbos_snap_remove(). */
+int dbos_snap_remove_memory(struct dbos *dbos, void *memory, size_t length);
 
 /*
  * A snapshot of all members: of the process, or of what the calling vCPU sees if it is on a

@@ -45,6 +45,8 @@ struct inflights {
 	void (*ended)(void *arg);
 	/* Whether any of [va, va + length) may move; NULL: nothing does. Others need no notes. */
 	bool (*moves)(const void *arg, uint64_t va, uint64_t length);
+	/* Whether one of its pages moves: not the process's to map anew. NULL: as above. */
+	bool (*owns)(const void *arg, uint64_t va, uint64_t length);
 	void *arg;
 	struct inflight cpu[CPUS_MAX];
 };

@@ -180,6 +180,21 @@ static int go_on(struct attempt *attempt, enum outcome outcome)
 	}
 }
 
+/*
+ * No member, or none any more since the access was refused, or since a system call has looked: then
+ * it may be written, and is to be tried again.
+ */
+static int look_again(struct snappy *snappy, struct branch *branch, uint64_t va)
+{
+	const uint64_t both = DBOS_PTE_P | DBOS_PTE_W;
+	unsigned int level;
+
+	if ((table_lookup(&branch->table, va, &level) & both) != both)
+		return -EFAULT;
+	tlb_flush_local(snappy->cpus, va, 1);
+	return 0;
+}
+
 int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 {
 	struct attempt attempt = { snappy, branch, va & ~(FRAME_SIZE - 1ull), 0, 0 };
@@ -187,7 +202,7 @@ int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 	int ret = 0;
 
 	if (!snappy_touches(snappy, va, 1))
-		return -EFAULT;
+		return look_again(snappy, branch, attempt.va);
 	machine_add(&snappy->counters.faults, 1);
 	do {
 		uint64_t irqs = machine_irqs_off();

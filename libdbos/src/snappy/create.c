@@ -58,6 +58,12 @@ static int cut(struct snappy *snappy, const struct engine *engine, struct branch
 	branch_insert(parent, child);
 	if (!ret)
 		ret = keep_written_pages(snappy, parent, child);
+	if (!ret)
+		ret = keep_members(snappy, parent, child);
+	/* Undone while the parent stands still: it must not copy what could not be kept. */
+	snappy->counters.created++;
+	if (ret)
+		snappy_undo(snappy, child);
 	/* Who is parked flushes before it goes on, who is in the host before it comes back. */
 	tlb_flush(snappy->cpus, 0, TLB_ALL_PAGES, TLB_LAZY);
 	return ret;
@@ -93,9 +99,6 @@ static int create(struct snappy *snappy, struct branch *parent, struct branch *c
 	}
 	ret = cut(snappy, engine, parent, child);
 	world_start(snappy->cpus);
-	snappy->counters.created++;
-	if (ret)
-		snappy_undo(snappy, child);
 	return ret;
 
 out:

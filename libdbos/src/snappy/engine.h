@@ -36,6 +36,12 @@ void snappy_unlink(struct snappy *snappy, struct branch *branch, uint64_t gpa, u
 		   uint64_t generation);
 void snappy_free_lives(struct snappy *snappy, struct life *lives);
 
+/* A member's own frames that rest are not handed out any more. */
+void snappy_wake(struct snappy *snappy, const struct lives_extent *extent);
+
+/* join.c: there is nothing at [va, end), whole 2 MiB, in any snapshot. -ENOMEM. */
+int snappy_hide(struct snappy *snappy, uint64_t va, uint64_t end);
+
 /* roots.c: the upper levels, which no two branches have in common where there are members. */
 uint64_t *snappy_pde(const struct snappy *snappy, const struct branch *branch, uint64_t va);
 
@@ -46,6 +52,8 @@ static inline uint64_t *snappy_next_pde(const struct snappy *snappy, const struc
 	return before && va % level_size(3) ? before + 1 : snappy_pde(snappy, branch, va);
 }
 
+/* Down to the page directory for @va all becomes the branch's own; -ENOMEM. In a stopped world. */
+int snappy_own_path(struct snappy *snappy, struct branch *branch, uint64_t va);
 int snappy_copy_root(struct snappy *snappy, const struct branch *parent, struct branch *child);
 void snappy_free_root(struct snappy *snappy, struct branch *branch);
 
@@ -54,6 +62,12 @@ void snappy_refresh_root(struct snappy *snappy, const struct branch *branch);
 
 /* members.c: where the page is that a member was added with at @va; 0: it is no member's. */
 uint64_t snappy_home(const struct snappy *snappy, uint64_t va);
+
+/* The first 2 MiB from @va on, which begins some, that hold pages of members; 0: there are none. */
+uint64_t snappy_next_range(const struct snappy *snappy, uint64_t va);
+
+/* In a stopped world. */
+void snappy_forget_member(struct snappy *snappy, uint64_t va, struct lives_extent *extent);
 
 /* Pages [first, end) of some 2 MiB. */
 struct span {

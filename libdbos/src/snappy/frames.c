@@ -62,6 +62,23 @@ struct life *snappy_take_resting(struct snappy *snappy)
 	return resting;
 }
 
+void snappy_wake(struct snappy *snappy, const struct lives_extent *extent)
+{
+	uint64_t irqs = spin_lock(&snappy->resting_lock);
+	struct life **link = &snappy->resting;
+
+	while (*link) {
+		if (*link < extent->life || *link >= extent->life + extent->count) {
+			link = &(*link)->next;
+			continue;
+		}
+		*link = (*link)->next;
+		machine_store(&snappy->resting_count, snappy->resting_count - 1);
+	}
+	snappy->resting_end = link;
+	spin_unlock(&snappy->resting_lock, irqs);
+}
+
 /* If the pool has none either, all vCPUs have caught up by then. */
 uint64_t snappy_new_page(struct snappy *snappy, uint64_t birth)
 {

@@ -46,6 +46,9 @@ static enum dbos_verdict on_write(struct snappy *snappy, uint64_t va)
 {
 	struct branch *here = snappy_here(snappy);
 
+	/* A table that the program has made is not ours to mend. */
+	if ((dbos_read_cr3() & DBOS_PTE_ADDR) != here->table.root)
+		return DBOS_NEXT;
 	if (snappy_break(snappy, here, va))
 		return DBOS_NEXT;
 	break_for_call(snappy, here, va);

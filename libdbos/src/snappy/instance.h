@@ -18,7 +18,7 @@ struct dbos_snap {
 /* The process's, made at the first call; NULL: no memory. Under dbos->region_lock. */
 struct snappy *snappy_instance(struct dbos *dbos);
 
-/* Zero, and in a window from the beginning, for it is touched in fault handlers. NULL: no memory. */
+/* Zero, and in a window from the beginning: for fault handlers. NULL: no memory. */
 void *map_covered(struct dbos *dbos, size_t size);
 
 #endif /* DBOS_INSTANCE_H */

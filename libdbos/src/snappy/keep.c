@@ -94,3 +94,20 @@ int keep_written_pages(struct snappy *snappy, struct branch *parent, struct bran
 	}
 	return ret;
 }
+
+int keep_members(struct snappy *snappy, struct branch *parent, struct branch *child)
+{
+	int ret = 0;
+
+	if (parent != &snappy->own)
+		return 0;
+	for (uint64_t i = 0; !ret && i < snappy->member_count; i++) {
+		const struct member *member = &snappy->member[i];
+
+		if (!member->kept)
+			continue;
+		for (uint64_t va = member->va; !ret && va < member->end; va += FRAME_SIZE)
+			ret = keep_page(snappy, parent, child, va);
+	}
+	return ret;
+}

@@ -11,4 +11,11 @@
  */
 int keep_written_pages(struct snappy *snappy, struct branch *parent, struct branch *child);
 
+/*
+ * The same for members whose pages stay where they are for the process, since what is no guest code
+ * reads and writes them at their addresses at any moment. Snapshots of snapshots share these as all
+ * others. -ENOMEM.
+ */
+int keep_members(struct snappy *snappy, struct branch *parent, struct branch *child);
+
 #endif /* DBOS_KEEP_H */

@@ -6,13 +6,20 @@
 
 const struct lives_extent *lives_extent(const struct lives *lives, uint64_t gpa)
 {
-	for (uint64_t i = 0; i < lives->count; i++) {
-		const struct lives_extent *extent = &lives->extent[i];
+	const struct lives_extent *extent = lives->extent;
+	uint64_t lo = 1, hi = lives->count;
 
-		if (gpa - extent->gpa < extent->count * FRAME_SIZE)
-			return extent;
+	if (gpa - extent[0].gpa < extent[0].count * FRAME_SIZE)
+		return extent;
+	while (lo < hi) {
+		uint64_t middle = (lo + hi) / 2;
+
+		if (gpa >= extent[middle].gpa + extent[middle].count * FRAME_SIZE)
+			lo = middle + 1;
+		else
+			hi = middle;
 	}
-	return NULL;
+	return lo < lives->count && gpa >= extent[lo].gpa ? &extent[lo] : NULL;
 }
 
 struct life *life_of(const struct lives *lives, uint64_t gpa)

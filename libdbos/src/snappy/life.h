@@ -32,12 +32,14 @@ struct life {
 /* Frames that lie side by side: the pool, or a member's own memory. */
 struct lives_extent {
 	uint64_t gpa, count;
+	uint64_t va;			/* of a member */
 	struct life *life;
 	char *inside, *outside;		/* where the memory is for the guest, and for the host */
 };
 
-#define LIVES_EXTENTS 64
+#define LIVES_EXTENTS 1024
 
+/* The pool first, then members by rising address. Changes in a stopped world. */
 struct lives {
 	uint64_t count;
 	struct lives_extent extent[LIVES_EXTENTS];

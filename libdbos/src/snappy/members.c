@@ -36,12 +36,29 @@ bool snappy_is_member(const struct snappy *snappy, uint64_t va)
 	return i < count && va >= snappy->member[i].va;
 }
 
+bool snappy_has_members(const struct snappy *snappy, uint64_t va, uint64_t length)
+{
+	uint64_t count = machine_load(&snappy->member_count);
+	uint64_t i = first_behind(snappy->member, count, va);
+
+	return i < count && va + length > snappy->member[i].va;
+}
+
 bool snappy_touches(const struct snappy *snappy, uint64_t va, uint64_t length)
 {
 	uint64_t count = machine_load(&snappy->run_count);
 	uint64_t i = first_behind(snappy->run, count, va);
 
 	return i < count && va + length > snappy->run[i].va;
+}
+
+uint64_t snappy_next_range(const struct snappy *snappy, uint64_t va)
+{
+	uint64_t i = first_behind(snappy->run, snappy->run_count, va);
+
+	if (i == snappy->run_count)
+		return 0;
+	return snappy->run[i].va > va ? snappy->run[i].va : va;
 }
 
 uint64_t snappy_home(const struct snappy *snappy, uint64_t va)
@@ -124,28 +141,58 @@ static int check(const struct snappy *snappy, uint64_t va, uint64_t end)
 
 	if ((va | end) % FRAME_SIZE || va >= end)
 		return -EINVAL;
-	if (snappy->branches)
+	if (snappy->ready_count)
+		return -EBUSY;
+	if (snappy->branches && ((va | end) % SNAPPY_RANGE || snappy_touches(snappy, va, end - va)))
 		return -EBUSY;
 	if (snappy->member_count == SNAPPY_MEMBERS)
 		return -ENOSPC;
 	return i < snappy->member_count && snappy->member[i].va < end ? -EEXIST : 0;
 }
 
+/* Behind those of lower frames; the pool is the first. */
+static void insert_lives(struct lives *lives, uint64_t va, const struct lives_extent *memory)
+{
+	uint64_t at = lives->count;
+
+	for (; at > 1 && lives->extent[at - 1].gpa > memory->gpa; at--)
+		lives->extent[at] = lives->extent[at - 1];
+	lives->extent[at] = *memory;
+	lives->extent[at].va = va;
+	machine_store(&lives->count, lives->count + 1);
+}
+
 static void insert(struct snappy *snappy, uint64_t va, uint64_t end,
-		   const struct lives_extent *memory)
+		   const struct lives_extent *memory, bool kept)
 {
 	uint64_t at = snappy->member_count;
 
-	snappy->lives.extent[snappy->lives.count] = *memory;
-	machine_store(&snappy->lives.count, snappy->lives.count + 1);
+	insert_lives(&snappy->lives, va, memory);
 	for (; at > 0 && snappy->member[at - 1].va > va; at--)
 		snappy->member[at] = snappy->member[at - 1];
-	snappy->member[at] = (struct member){ .va = va, .end = end, .gpa = memory->gpa };
+	snappy->member[at] = (struct member){
+		.va = va, .end = end, .gpa = memory->gpa, .kept = kept,
+	};
 	machine_store(&snappy->member_count, snappy->member_count + 1);
 	find_runs(snappy);
 }
 
-int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_extent *memory)
+void snappy_forget_member(struct snappy *snappy, uint64_t va, struct lives_extent *extent)
+{
+	uint64_t at = first_behind(snappy->member, snappy->member_count, va);
+	struct lives *lives = &snappy->lives;
+
+	for (; extent + 1 < lives->extent + lives->count; extent++)
+		extent[0] = extent[1];
+	machine_store(&lives->count, lives->count - 1);
+	for (; at + 1 < snappy->member_count; at++)
+		snappy->member[at] = snappy->member[at + 1];
+	machine_store(&snappy->member_count, snappy->member_count - 1);
+	find_runs(snappy);
+}
+
+int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_extent *memory,
+		      bool kept)
 {
 	uint64_t end = va + memory->count * FRAME_SIZE;
 	int ret = check(snappy, va, end);
@@ -161,7 +208,10 @@ int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_ext
 	ret = world_stop(snappy->cpus);
 	if (ret)
 		return ret;
-	insert(snappy, va, end, memory);
+	if (snappy->branches)
+		ret = snappy_hide(snappy, va, end);
+	if (!ret)
+		insert(snappy, va, end, memory, kept);
 	world_start(snappy->cpus);
-	return 0;
+	return ret;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Regions that become members. */
+/* What becomes a member, and what is none any more: regions, and other memory. */
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "mm/cover.h"
 #include "mm/pgtable.h"
 #include "mm/range.h"
 #include "mm/region_memory.h"
@@ -38,19 +39,19 @@ static int map_alias(struct dbos *dbos, struct lives_extent *extent, struct dbos
 	return ret;
 }
 
-static int enter(struct snappy *snappy, uint64_t va, const struct lives_extent *extent)
+static int enter(struct snappy *snappy, uint64_t va, const struct lives_extent *extent, bool kept)
 {
 	int ret = snappy_lock(snappy);
 
 	if (ret)
 		return ret;
-	ret = snappy_add_member(snappy, va, extent);
+	ret = snappy_add_member(snappy, va, extent, kept);
 	snappy_unlock(snappy);
 	return ret;
 }
 
 /* One window's part. */
-static int add_part(struct dbos *dbos, struct snappy *snappy, uint64_t va, uint64_t end)
+static int add_part(struct dbos *dbos, struct snappy *snappy, uint64_t va, uint64_t end, bool kept)
 {
 	struct lives_extent extent = {
 		.gpa = windows_gpa(&dbos->windows, va), .count = (end - va) / FRAME_SIZE,
@@ -63,7 +64,7 @@ static int add_part(struct dbos *dbos, struct snappy *snappy, uint64_t va, uint6
 	if (ret)
 		return ret;
 	extent.life = map_covered(dbos, lives);
-	ret = extent.life ? enter(snappy, va, &extent) : -ENOMEM;
+	ret = extent.life ? enter(snappy, va, &extent, kept) : -ENOMEM;
 	if (!ret)
 		return 0;
 	if (extent.life)
@@ -72,17 +73,53 @@ static int add_part(struct dbos *dbos, struct snappy *snappy, uint64_t va, uint6
 	return ret;
 }
 
-static int add_parts(struct dbos *dbos, struct snappy *snappy, uint64_t va, uint64_t end)
+static int remove_part(struct dbos *dbos, struct snappy *snappy, uint64_t va, uint64_t *next)
 {
-	uint64_t next;
+	struct lives_extent extent;
+	int ret = snappy_lock(snappy);
+
+	if (ret)
+		return ret;
+	ret = snappy_remove_member(snappy, va, &extent);
+	snappy_unlock(snappy);
+	if (ret)
+		return ret;
+	*next = va + extent.count * FRAME_SIZE;
+	munmap(extent.life, extent.count * sizeof(struct life));
+	return dbos_region_destroy(dbos_region_find(dbos, extent.inside));
+}
+
+static int remove_parts(struct dbos *dbos, struct snappy *snappy, uint64_t va, uint64_t end)
+{
 	int ret = 0;
 
-	for (; !ret && va < end; va = next) {
-		const struct window *window = windows_find(&dbos->windows, va);
+	while (!ret && va < end)
+		ret = remove_part(dbos, snappy, va, &va);
+	return ret;
+}
 
-		next = window->va + window->size < end ? window->va + window->size : end;
-		ret = add_part(dbos, snappy, va, next);
+static uint64_t end_of_window(const struct dbos *dbos, uint64_t va)
+{
+	const struct window *window = windows_find(&dbos->windows, va);
+
+	return window->va + window->size;
+}
+
+static int add_parts(struct dbos *dbos, struct snappy *snappy, uint64_t va, uint64_t end, bool kept)
+{
+	uint64_t at, next;
+	int ret = 0;
+
+	for (at = va; at < end; at = next) {
+		next = end_of_window(dbos, at);
+		if (next > end)
+			next = end;
+		ret = add_part(dbos, snappy, at, next, kept);
+		if (ret)
+			break;
 	}
+	if (ret)
+		remove_parts(dbos, snappy, va, at);
 	return ret;
 }
 
@@ -92,7 +129,7 @@ static int check(const struct snappy *snappy, const struct dbos_region *region)
 		return -EINVAL;
 	if (region->member)
 		return -EEXIST;
-	return snappy->branches ? -EBUSY : 0;
+	return snappy_here((struct snappy *)snappy) != &snappy->own ? -EBUSY : 0;
 }
 
 int dbos_snap_add(struct dbos *dbos, struct dbos_region *region)
@@ -110,5 +147,85 @@ int dbos_snap_add(struct dbos *dbos, struct dbos_region *region)
 	pthread_mutex_unlock(&dbos->region_lock);
 	if (ret)
 		return ret;
-	return add_parts(dbos, snappy, region->base, region->base + region->size);
+	ret = add_parts(dbos, snappy, region->base, region->base + region->size, false);
+	if (ret)
+		region->member = false;
+	return ret;
+}
+
+int dbos_snap_remove(struct dbos *dbos, struct dbos_region *region)
+{
+	int ret;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	if (!region->member)
+		return -EINVAL;
+	ret = remove_parts(dbos, dbos->snappy, region->base, region->base + region->size);
+	if (!ret)
+		region->member = false;
+	return ret;
+}
+
+/* Each address leads to the process's memory there, and may be written. */
+static bool is_as_at_first(const struct dbos *dbos, uint64_t va, uint64_t end)
+{
+	while (va < end) {
+		unsigned int level;
+		uint64_t entry = table_lookup(&dbos->table, va, &level);
+		uint64_t offset = va & (level_size(level) - 1);
+
+		if (!(entry & DBOS_PTE_P) || !(entry & DBOS_PTE_W) ||
+		    (entry & DBOS_PTE_ADDR & ~(level_size(level) - 1)) + offset !=
+		    windows_gpa(&dbos->windows, va))
+			return false;
+		va += level_size(level) - offset;
+	}
+	return true;
+}
+
+static int check_memory(struct dbos *dbos, uint64_t va, uint64_t end)
+{
+	uint64_t lo, hi;
+
+	if (index_find(&dbos->regions, va))
+		return -EINVAL;
+	index_gap(&dbos->regions, va, &lo, &hi);
+	return hi < end ? -EINVAL : cover(dbos, va, end - va);
+}
+
+int dbos_snap_add_memory(struct dbos *dbos, void *memory, size_t length, unsigned int flags)
+{
+	uint64_t va = (uint64_t)memory, end = va + length;
+	struct snappy *snappy;
+	int ret;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	if (flags & ~DBOS_SNAP_KEEP || (va | end) % FRAME_SIZE || va >= end)
+		return -EINVAL;
+	pthread_mutex_lock(&dbos->region_lock);
+	snappy = snappy_instance(dbos);
+	ret = snappy ? check_memory(dbos, va, end) : -ENOMEM;
+	pthread_mutex_unlock(&dbos->region_lock);
+	if (ret)
+		return ret;
+	if (snappy_here(snappy) != &snappy->own)
+		return -EBUSY;
+	/* Part of a member is as it was added, or is found to be one. */
+	if (!snappy_touches(snappy, va, length) && !is_as_at_first(dbos, va, end))
+		return -EINVAL;
+	__atomic_store_n(&dbos->table_edited, true, __ATOMIC_RELAXED);
+	return add_parts(dbos, snappy, va, end, flags & DBOS_SNAP_KEEP);
+}
+
+int dbos_snap_remove_memory(struct dbos *dbos, void *memory, size_t length)
+{
+	uint64_t va = (uint64_t)memory;
+
+	if (in_signal_handler())
+		return -EDEADLK;
+	if (!dbos->snappy || dbos_region_find(dbos, memory))
+		return -EINVAL;
+	return remove_parts(dbos, dbos->snappy, va, va + length);
 }

@@ -84,16 +84,15 @@ static void give_up(struct steps *steps, struct branch *branch)
 	struct snappy *snappy = steps->snappy;
 
 	live_remove(snappy, branch);
-	for (uint64_t i = 0; i < snappy->run_count; i++) {
-		const struct member *run = &snappy->run[i];
-		uint64_t *entry = NULL;
+	/* Members may join between two steps. */
+	for (uint64_t va = snappy_next_range(snappy, 0); va;
+	     va = snappy_next_range(snappy, va + SNAPPY_RANGE)) {
+		const uint64_t *entry = snappy_pde(snappy, branch, va);
 
-		for (uint64_t va = run->va; va < run->end; va += SNAPPY_RANGE) {
-			entry = snappy_next_pde(snappy, branch, va, entry);
-			step(steps, unlink_range(snappy, branch, machine_load(entry), va));
-		}
+		step(steps, unlink_range(snappy, branch, machine_load(entry), va));
 	}
 	snappy_free_root(snappy, branch);
+	branch->table.root = 0;
 	step(steps, TABLE_ENTRIES);
 	branch->released = true;
 }

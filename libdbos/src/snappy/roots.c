@@ -64,14 +64,33 @@ static int own_table(struct snappy *snappy, uint64_t *word, unsigned int level)
 	return 0;
 }
 
-static int own_path(struct snappy *snappy, struct branch *child, uint64_t va)
+/*
+ * What the process's table has been given or split since the branch was cut is taken over: it is no
+ * member's.
+ */
+static void take_table(struct snappy *snappy, uint64_t *word, uint64_t va, unsigned int level)
 {
-	uint64_t *word = word_of(snappy, child->table.root, va, 4);
-	int ret = own_table(snappy, word, 3);
+	uint64_t table = snappy->own.table.root;
 
+	if (entry_is_table(*word))
+		return;
+	for (unsigned int above = TABLE_LEVELS; above > level; above--)
+		table = machine_load(word_of(snappy, table, va, above)) & DBOS_PTE_ADDR;
+	machine_store(word, machine_load(word_of(snappy, table, va, level)));
+}
+
+int snappy_own_path(struct snappy *snappy, struct branch *branch, uint64_t va)
+{
+	uint64_t *word = word_of(snappy, branch->table.root, va, 4);
+	int ret;
+
+	take_table(snappy, word, va, 4);
+	ret = own_table(snappy, word, 3);
 	if (ret)
 		return ret;
-	return own_table(snappy, word_of(snappy, *word & DBOS_PTE_ADDR, va, 3), 2);
+	word = word_of(snappy, *word & DBOS_PTE_ADDR, va, 3);
+	take_table(snappy, word, va, 3);
+	return own_table(snappy, word, 2);
 }
 
 /* One page directory is 1 GiB. */
@@ -88,7 +107,7 @@ int snappy_copy_root(struct snappy *snappy, const struct branch *parent, struct 
 		uint64_t step = level_size(3);
 
 		for (uint64_t va = run->va & ~(step - 1); !ret && va < run->end; va += step)
-			ret = own_path(snappy, child, va);
+			ret = snappy_own_path(snappy, child, va);
 	}
 	if (ret)
 		snappy_free_root(snappy, child);
@@ -145,7 +164,8 @@ void snappy_refresh_root(struct snappy *snappy, const struct branch *branch)
 
 /*
  * Two vCPUs may do it at once: with the same value. A table that is not the branch's own is the
- * process's, so what is below is there.
+ * process's, so what is below is there. What a member has and the branch has not came after it
+ * (join.c).
  */
 bool snappy_take_entry(struct snappy *snappy, struct branch *branch, uint64_t va)
 {
@@ -156,6 +176,8 @@ bool snappy_take_entry(struct snappy *snappy, struct branch *branch, uint64_t va
 		uint64_t entry = machine_load(word);
 		uint64_t there = machine_load(word_of(snappy, from, va, level));
 
+		if (level == LEVEL_PDE && snappy_touches(snappy, va, 1))
+			return false;
 		if (!(entry & DBOS_PTE_P) && there & DBOS_PTE_P) {
 			machine_store(word, there);
 			return true;

@@ -9,6 +9,11 @@ static bool moves(const void *arg, uint64_t va, uint64_t length)
 	return snappy_touches(arg, va, length);
 }
 
+static bool owns(const void *arg, uint64_t va, uint64_t length)
+{
+	return snappy_has_members(arg, va, length);
+}
+
 void snappy_init(struct snappy *snappy, struct table *table, struct inflights *inflights,
 		 struct life *pool_lives)
 {
@@ -31,6 +36,7 @@ void snappy_init(struct snappy *snappy, struct table *table, struct inflights *i
 	inflights->arg = snappy;
 	inflights->ended = snappy_calls_ended;
 	inflights->moves = moves;
+	inflights->owns = owns;
 }
 
 #define LOCKED_OUTSIDE CPUS_MAX

@@ -26,6 +26,7 @@
 struct member {
 	uint64_t va, end;
 	uint64_t gpa;			/* of its own memory */
+	bool kept;			/* the process's stay where they are: see keep.h */
 };
 
 struct snappy_counters {
@@ -102,11 +103,23 @@ void snappy_lock_again(struct snappy *snappy);
 
 /*
  * members.c: [va, va + pages) becomes a member; its memory is at @memory->gpa. -EINVAL: no whole
- * pages; -EBUSY: there are snapshots; -EEXIST: part of it is one; -ENOSPC; -ENOMEM: no frame for a
- * table. Under snappy_lock().
+ * pages; -EBUSY: there are snapshots, and it is not of whole 2 MiB that are its alone; -EEXIST:
+ * part of it is one; -ENOSPC; -ENOMEM: no frame for a table; -EDEADLK. Snapshots that are there
+ * have nothing at its addresses from now on. If @kept its pages stay where they are, as the host
+ * sees them, and are copied for each snapshot of the process. Under snappy_lock().
  */
-int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_extent *memory);
+int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_extent *memory,
+		      bool kept);
+/*
+ * leave.c: the member that begins at @va is none any more; *memory is what it was added with, and
+ * its pages are there again. -EINVAL: none begins there; -EBUSY: there are snapshots, or system
+ * calls use it; -EDEADLK. Under snappy_lock().
+ */
+int snappy_remove_member(struct snappy *snappy, uint64_t va, struct lives_extent *memory);
 bool snappy_is_member(const struct snappy *snappy, uint64_t va);
+
+/* Some page of [va, va + length) is a member's. */
+bool snappy_has_members(const struct snappy *snappy, uint64_t va, uint64_t length);
 
 /* [va, va + length) is partly in 2 MiB that hold pages of members. */
 bool snappy_touches(const struct snappy *snappy, uint64_t va, uint64_t length);
@@ -138,9 +151,9 @@ bool snappy_drop_oldest(struct snappy *snappy, const struct branch *spare);
 bool snappy_make_room(struct snappy *snappy);
 
 /*
- * break.c: makes the page at @va one that @branch may write: a write fault, in guest mode. 0: try
- * again; -EFAULT: no entry, none of the 2 MiB is a member, or this page is none and may not be
- * written by anybody; -ENOMEM.
+ * break.c: makes the page at @va one that @branch may write: a write fault, in guest mode, with
+ * interrupts off. 0: try again; -EFAULT: no entry, or no member, and it may not be written by
+ * anybody; -ENOMEM.
  */
 int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va);
 

@@ -19,6 +19,7 @@
 #include "sys/descriptors.h"
 #include "sys/exit.h"
 #include "sys/guest_memory.h"
+#include "sys/mapping.h"
 #include "sys/pass.h"
 #include "sys/proxy.h"
 #include "sys/signals.h"
@@ -62,9 +63,11 @@ static void fault_at_call(struct vcpu *vcpu, const struct pass_fault *fault)
 
 static void pass_on(struct vcpu *vcpu, const struct syscall_info *call)
 {
-	struct pass_fault fault;
-	long ret = pass_call(vcpu, call, &fault);
+	struct pass_fault fault = { 0 };
+	long ret;
 
+	if (!mapping_call_is_refused(vcpu, &ret))
+		ret = pass_call(vcpu, call, &fault);
 	if (fault.happened)
 		fault_at_call(vcpu, &fault);
 	else
