@@ -3,6 +3,8 @@
 
 import re
 
+import pytest
+
 from lab.engine import Accelerator
 from lab.lab import Lab
 from lab.session.backend import Backend
@@ -17,4 +19,13 @@ def test_snapshots(lab: Lab, backend: Backend) -> None:
     said = re.findall(r"^(\w+): ok$", ran.text, re.M)
     steps = [*STEPS, *STEPS, "ready", *STEPS]
     assert said == ["errors", "outside", *steps, "snapshots"], ran.stderr.decode()
+    assert ran.status == 0
+
+
+@pytest.mark.parametrize("engine", ["lazy", "epoch"])
+@pytest.mark.parametrize("heap", ["lazy", "kept"])
+def test_whole_process(backend: Backend, heap: str, engine: str) -> None:
+    ran = backend.run(f"/lab/whole {heap} {engine}", timeout=120)
+    said = re.findall(r"^(\w+): ok$", ran.text, re.M)
+    assert said == ["child", "refused", "late", "left", "whole"], ran.text + ran.stderr.decode()
     assert ran.status == 0

@@ -77,6 +77,21 @@ int dbos_snap_remove(struct dbos *dbos, struct dbos_region *region);
 
 int dbos_snap_add_memory(struct dbos *dbos, void *memory, size_t length, unsigned int flags);
 
+/*
+ * What fork() would copy of a program whose malloc() is glibc's: .data and .bss of all objects but
+ * libdbos.so (KEEP), and the heap (with @flags KEEP or 0), which has @room bytes more by then. From
+ * then on malloc() takes all from the break, and gives nothing back. To be called before there are
+ * other arenas (threads) or large allocations, which have mappings of their own: these, and what
+ * the heap has beyond @room, are one memory for all snapshots. So are thread-local variables, and
+ * stacks.
+ *
+ * A heap that is not KEEP must not be used by threads outside, nor by children of fork(). Locks
+ * that other threads have at a cut, malloc()'s too, are held in the snapshot for ever. May be
+ * called again when objects have been loaded. -EINVAL: flags, or no break; -EOPNOTSUPP: another
+ * malloc(); else as dbos_snap_add_memory(): it may have added part of it.
+ */
+int dbos_snap_add_process(struct dbos *dbos, size_t room, unsigned int flags);
+
 /* @memory and @length are those of one or more of these calls. As dbos_snap_remove(). */
 int dbos_snap_remove_memory(struct dbos *dbos, void *memory, size_t length);
 
