@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Frames of the pool, for tables and for pages, and their end. */
+#include <errno.h>
 #include <stddef.h>
 
 #include "snappy/engine.h"
@@ -77,6 +78,25 @@ void snappy_wake(struct snappy *snappy, const struct lives_extent *extent)
 	}
 	snappy->resting_end = link;
 	spin_unlock(&snappy->resting_lock, irqs);
+}
+
+/* Nobody has ever seen it by an address of ours: it is over everywhere. */
+int snappy_lend(struct snappy *snappy, const struct lives_extent *memory)
+{
+	int ret;
+
+	if (snappy->lives.count == LIVES_EXTENTS)
+		return -ENOSPC;
+	for (uint64_t i = 0; i < memory->count; i++)
+		memory->life[i] = (struct life){ .frame = memory->gpa + i * FRAME_SIZE };
+	ret = world_stop(snappy->cpus);
+	if (ret)
+		return ret;
+	lives_add(&snappy->lives, memory);
+	world_start(snappy->cpus);
+	for (uint64_t i = 0; i < memory->count; i++)
+		snappy_rest(snappy, &memory->life[i]);
+	return 0;
 }
 
 /* If the pool has none either, all vCPUs have caught up by then. */

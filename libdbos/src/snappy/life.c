@@ -4,6 +4,16 @@
 #include "hv/machine.h"
 #include "snappy/life.h"
 
+void lives_add(struct lives *lives, const struct lives_extent *extent)
+{
+	uint64_t at = lives->count;
+
+	for (; at > 1 && lives->extent[at - 1].gpa > extent->gpa; at--)
+		lives->extent[at] = lives->extent[at - 1];
+	lives->extent[at] = *extent;
+	machine_store(&lives->count, lives->count + 1);
+}
+
 const struct lives_extent *lives_extent(const struct lives *lives, uint64_t gpa)
 {
 	const struct lives_extent *extent = lives->extent;

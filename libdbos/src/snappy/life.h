@@ -29,21 +29,24 @@ struct life {
 /* In the low bits of an address: it was a table of that level, or 0: a page. */
 #define LIFE_LEVEL 7ull
 
-/* Frames that lie side by side: the pool, or a member's own memory. */
+/* Frames that lie side by side: the pool, a member's own memory, or what was lent. */
 struct lives_extent {
 	uint64_t gpa, count;
-	uint64_t va;			/* of a member */
+	uint64_t va;			/* of a member; 0: it is lent for copies */
 	struct life *life;
 	char *inside, *outside;		/* where the memory is for the guest, and for the host */
 };
 
 #define LIVES_EXTENTS 1024
 
-/* The pool first, then members by rising address. Changes in a stopped world. */
+/* The pool first, then others by rising address. Changes in a stopped world. */
 struct lives {
 	uint64_t count;
 	struct lives_extent extent[LIVES_EXTENTS];
 };
+
+/* One more, for which there is room. In a stopped world. */
+void lives_add(struct lives *lives, const struct lives_extent *extent);
 
 /* NULL: none of ours. */
 const struct lives_extent *lives_extent(const struct lives *lives, uint64_t gpa);

@@ -145,29 +145,19 @@ static int check(const struct snappy *snappy, uint64_t va, uint64_t end)
 		return -EBUSY;
 	if (snappy->branches && ((va | end) % SNAPPY_RANGE || snappy_touches(snappy, va, end - va)))
 		return -EBUSY;
-	if (snappy->member_count == SNAPPY_MEMBERS)
+	if (snappy->lives.count == LIVES_EXTENTS)
 		return -ENOSPC;
 	return i < snappy->member_count && snappy->member[i].va < end ? -EEXIST : 0;
-}
-
-/* Behind those of lower frames; the pool is the first. */
-static void insert_lives(struct lives *lives, uint64_t va, const struct lives_extent *memory)
-{
-	uint64_t at = lives->count;
-
-	for (; at > 1 && lives->extent[at - 1].gpa > memory->gpa; at--)
-		lives->extent[at] = lives->extent[at - 1];
-	lives->extent[at] = *memory;
-	lives->extent[at].va = va;
-	machine_store(&lives->count, lives->count + 1);
 }
 
 static void insert(struct snappy *snappy, uint64_t va, uint64_t end,
 		   const struct lives_extent *memory, bool kept)
 {
+	struct lives_extent extent = *memory;
 	uint64_t at = snappy->member_count;
 
-	insert_lives(&snappy->lives, va, memory);
+	extent.va = va;
+	lives_add(&snappy->lives, &extent);
 	for (; at > 0 && snappy->member[at - 1].va > va; at--)
 		snappy->member[at] = snappy->member[at - 1];
 	snappy->member[at] = (struct member){

@@ -45,6 +45,24 @@ int snappy_read(struct snappy *snappy, struct branch *branch, uint64_t va, void 
 	return 0;
 }
 
+int snappy_each_page(struct snappy *snappy, const struct branch *branch,
+		     int (*page)(void *arg, uint64_t va, uint64_t gpa), void *arg)
+{
+	int ret = 0;
+
+	for (uint64_t i = 0; !ret && i < snappy->member_count; i++) {
+		const struct member *member = &snappy->member[i];
+
+		for (uint64_t va = member->va; !ret && va < member->end; va += FRAME_SIZE) {
+			uint64_t entry = entry_at(snappy, branch, va);
+
+			if (entry & DBOS_PTE_P)
+				ret = page(arg, va, entry & DBOS_PTE_ADDR);
+		}
+	}
+	return ret;
+}
+
 /* Pages that differ, as far as they follow one another. */
 struct difference {
 	uint64_t va, end;

@@ -124,6 +124,9 @@ bool snappy_has_members(const struct snappy *snappy, uint64_t va, uint64_t lengt
 /* [va, va + length) is partly in 2 MiB that hold pages of members. */
 bool snappy_touches(const struct snappy *snappy, uint64_t va, uint64_t length);
 
+/* frames.c: copies are made in this memory, which nobody uses. Under snappy_lock(). -ENOSPC. */
+int snappy_lend(struct snappy *snappy, const struct lives_extent *memory);
+
 /* create.c: under snappy_lock(). All vCPUs stand still meanwhile. -ENOMEM: nothing has changed. */
 int snappy_create(struct snappy *snappy, struct branch *parent, struct branch *child);
 
@@ -171,6 +174,13 @@ bool snappy_take_entry(struct snappy *snappy, struct branch *branch, uint64_t va
 /* read.c: under snappy_lock(). -EFAULT: there is nothing at part of it, or it is no member's. */
 int snappy_read(struct snappy *snappy, struct branch *branch, uint64_t va, void *to,
 		uint64_t length);
+
+/*
+ * Each page of members that the branch has, by rising address, until @page returns other than 0.
+ * Under snappy_lock().
+ */
+int snappy_each_page(struct snappy *snappy, const struct branch *branch,
+		     int (*page)(void *arg, uint64_t va, uint64_t gpa), void *arg);
 
 /* Pages of different frames, as ranges by rising address, until @found returns other than 0. */
 int snappy_diff(struct snappy *snappy, struct branch *a, struct branch *b,
