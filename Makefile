@@ -9,6 +9,7 @@
 #	make bochs	what runs under Bochs every day, VT-x and SVM; bochs-all: all that can
 #	make soak-hv	10,000 VMs made and ended, 64 processes at once; looks for what is left
 #	make soak-libdbos	10,000 times in and out, 1,000 threads, 500 children; what is left
+#	make soak-snapshot	10,000 snapshots by each engine; one a millisecond, for two minutes
 #	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
@@ -133,6 +134,11 @@ soak-libdbos: setup
 	$(BIN)/pytest lab/suites/test_flat.py --lab-profile seed --lab-require svm \
 		--lab-creations 10000 -s
 
+soak-snapshot: setup
+	$(BIN)/dbos-lab image
+	$(BIN)/pytest lab/suites/test_snapshot_soak.py --lab-profile seed --lab-require svm \
+		--lab-snapshots 10000 --lab-seconds 120 -s
+
 fuzz: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab/suites/test_fuzz.py --lab-profile seed --lab-require svm \
@@ -212,5 +218,5 @@ clean:
 .PHONY: help setup run doctor test unit image integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern check-protocol
-.PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos
+.PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image

@@ -55,6 +55,8 @@ OPTIONS = (
     Option("creations", "300", "how many VMs test_lifecycle.py makes, how often test_flat enters"),
     Option("processes", "16", "how many processes with a VM of their own it starts at once"),
     Option("rounds", "4", "how many rounds of test_fuzz.py, of a quarter of a minute each"),
+    Option("snapshots", "300", "how many snapshots of each engine test_snapshot_soak.py makes"),
+    Option("seconds", "5", "for how long it takes one every millisecond"),
     Option("timeout-factor", "1", "multiplies every deadline"),
 )
 

@@ -10,47 +10,13 @@
 
 #include <dbos/smp.h>
 
+#include "account.h"
 #include "check.h"
-#include "entries.h"
 
 /* What libc and the kernel keep for the next time is there after so many. */
 #define WARM_UP 20
 /* Resident pages by which libc's heap may differ. */
 #define SLACK 4
-
-struct account {
-	long descriptors, pages, resident;
-};
-
-/*
- * Of the process's own memory: pages of files come by sixteen at the first touch of some code,
- * whenever that is. Counted page by page, for the kernel's counter may be off by 64 a thread.
- */
-static long count_resident(void)
-{
-	FILE *rollup = fopen("/proc/self/smaps_rollup", "re");
-	char line[256];
-	long kib = -1;
-
-	check(rollup, "no smaps_rollup");
-	while (kib < 0 && fgets(line, sizeof(line), rollup))
-		sscanf(line, "Anonymous: %ld", &kib);
-	fclose(rollup);
-	check(kib >= 0, "smaps_rollup");
-	return kib / 4;
-}
-
-static struct account take_account(void)
-{
-	FILE *statm = fopen("/proc/self/statm", "re");
-	struct account account = { .resident = count_resident() };
-
-	check(statm, "no statm");
-	check(fscanf(statm, "%ld", &account.pages) == 1, "statm");
-	fclose(statm);
-	account.descriptors = count_entries("/proc/self/fd");
-	return account;
-}
 
 static void enter_and_leave(int i)
 {
