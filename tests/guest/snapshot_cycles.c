@@ -42,12 +42,12 @@ static void *write_privately(void *arg)
 	return arg;
 }
 
-static void cycle(unsigned int flags)
+static void cycle(const struct engine *engine)
 {
 	uint64_t page = draw(), before = written[page], value;
 	struct dbos_snap *snap;
 
-	check_ok(dbos_snap_create(dbos, flags, &snap));
+	check_ok(engine_create(engine, dbos, &snap));
 	written[page] = state;
 	pages[page][0] = state;
 	for (unsigned int i = 1; i < WRITES; i++) {
@@ -73,11 +73,11 @@ static void print_account(const char *engine, unsigned long done)
 static void run_cycles(const struct engine *engine, unsigned long cycles)
 {
 	for (unsigned long i = 0; i < WARM_UP; i++)
-		cycle(engine->flags);
+		cycle(engine);
 	for (unsigned long i = 0; i < cycles; i++) {
 		if (i % (cycles / ACCOUNTS) == 0)
 			print_account(engine->name, i);
-		cycle(engine->flags);
+		cycle(engine);
 	}
 	print_account(engine->name, cycles);
 	for (unsigned long i = 0; i < PAGES; i++)

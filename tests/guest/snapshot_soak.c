@@ -97,7 +97,7 @@ static void shoot(uint64_t round)
 	release(shot);
 	*shot = (struct shot){ .round = round };
 	*mine = round;
-	check_ok(dbos_snap_create(dbos, engines[round / KEEP % ENGINES].flags, &shot->snap));
+	check_ok(engine_create(&engines[round / KEEP % ENGINES], dbos, &shot->snap));
 	*mine = ~round;
 	check_ok(dbos_snap_run(shot->snap, look, shot, NULL));
 }

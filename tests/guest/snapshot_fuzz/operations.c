@@ -5,9 +5,9 @@
 #include "engines.h"
 #include "fuzz.h"
 
-static unsigned int any_engine(struct worker *worker)
+static const struct engine *any_engine(struct worker *worker)
 {
-	return engines[draw(worker, ENGINES)].flags;
+	return &engines[draw(worker, ENGINES)];
 }
 
 /* A thread outside does not have the members at their addresses. */
@@ -32,7 +32,7 @@ static bool create(struct worker *worker)
 
 	if (!slot)
 		return false;
-	check_ok(dbos_snap_create(dbos, any_engine(worker), &slot->snap));
+	check_ok(engine_create(any_engine(worker), dbos, &slot->snap));
 	slot_fill(slot, worker);
 	slot_give_back(slot);
 	return true;
@@ -46,7 +46,7 @@ static bool make_child(struct worker *worker)
 		return false;
 	child = slot_take(worker, false, true);
 	if (child) {
-		check_ok(dbos_snap_child(parent->snap, any_engine(worker), &child->snap));
+		check_ok(dbos_snap_child(parent->snap, any_engine(worker)->flags, &child->snap));
 		child->maker = parent->maker;
 		child->sum = parent->sum;
 		memcpy(child->wrote, parent->wrote, sizeof(child->wrote));

@@ -72,12 +72,12 @@ static void *sequence_here(void *arg)
 }
 
 /* The tree says where it was cut; the hash table is good if that was between operations. */
-static void take(struct taken *one, unsigned int flags, bool between)
+static void take(struct taken *one, const struct engine *engine, bool between)
 {
 	uint64_t first, last, sequence;
 
 	first = between ? writers_lock() : writers_done();
-	check_ok(dbos_snap_create(dbos, flags, &one->snap));
+	check_ok(engine_create(engine, dbos, &one->snap));
 	last = between ? first : writers_begun();
 	if (between)
 		writers_unlock();
@@ -122,7 +122,7 @@ static void take_some(const struct engine *engine, unsigned int writers, uint64_
 		struct taken *one = &taken[draw(&random_, KEEP)];
 
 		drop(one);
-		take(one, engine->flags, i % 2);
+		take(one, engine, i % 2);
 		go_on(GO_ON);
 		compare_taken(one);
 		if (i % NESTED == 1)
