@@ -39,8 +39,8 @@ extern struct view views[VIEWS];
  * A new schedule: pages as leaves of 2 MiB or, if @seed says so, of 4 KiB; as one member of all,
  * or as several that share their 2 MiB with each other and with what is no member. Frames that are
  * handed out are looked at from now on, and poisoned. Engines take turns from one schedule to the
- * other; where it is the turn of "instant", the others make some of the snapshots too. @late: a page
- * is no member at first.
+ * other; where it is the turn of "instant", the others make some of the snapshots too. @late: a
+ * page is no member at first.
  */
 void views_begin(uint64_t seed, unsigned int limit, bool late);
 

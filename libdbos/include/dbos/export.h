@@ -24,9 +24,9 @@
 
 /*
  * Copies of members' pages are made in this region's memory from now on, before they are made in
- * frames of libdbos's. It must be a created one of whole 2 MiB, and writable (-EINVAL), and nobody
- * may use it any more. -EEXIST: it is a member or lent; -ENOSPC: 1023 of these; -ENOMEM. Callable as
- * what is in <dbos/snapshot.h>.
+ * frames of libdbos's. It must be a created one, and WRITABLE (-EINVAL), and nobody may use it any
+ * more. -EEXIST: it is a member or lent; -ENOSPC: 1023 of these; -ENOMEM. Callable as what is in
+ * <dbos/snapshot.h>.
  */
 int dbos_snap_lend(struct dbos *dbos, struct dbos_region *region);
 

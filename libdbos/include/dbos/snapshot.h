@@ -44,10 +44,10 @@ struct dbos_snap;
  */
 
 /*
- * Makes the region a member. -EINVAL: it is not WRITABLE, or BARE; -EEXIST: it is one; -ENOSPC: 1023
- * members; -ENOMEM; -EBUSY: the caller is on a snapshot, or tables are ready (dbos_snap_prepare()),
- * or there are snapshots and it is not of whole 2 MiB. Snapshots that are there have nothing at its
- * addresses from then on: who goes there on one gets a fault.
+ * Makes the region a member. -EINVAL: it is not WRITABLE, or BARE; -EEXIST: it is one; -ENOSPC:
+ * 1023 members; -ENOMEM; -EBUSY: the caller is on a snapshot, or tables are ready (see
+ * dbos_snap_prepare()), or there are snapshots and it is not of whole 2 MiB. Snapshots that are
+ * there have nothing at its addresses from then on: who goes there on one gets a fault.
  *
  * Pages that are no member's, but in the same 2 MiB as pages that are, are the process's in all
  * snapshots, as all others; but their entries, too, are not the program's to change (<dbos/mm.h>).

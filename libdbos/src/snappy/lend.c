@@ -54,7 +54,7 @@ int dbos_snap_lend(struct dbos *dbos, struct dbos_region *region)
 	if (in_signal_handler())
 		return -EDEADLK;
 	if (!(region->flags & DBOS_REGION_WRITABLE) || region->flags & DBOS_REGION_BARE ||
-	    region->adopted || (region->base | region->size) % SNAPPY_RANGE)
+	    region->adopted)
 		return -EINVAL;
 	pthread_mutex_lock(&dbos->region_lock);
 	snappy = snappy_instance(dbos);

@@ -10,9 +10,9 @@
 #include "snappy/snappy.h"
 
 /*
- * Copies at most @pages. *left: how many 2 MiB are not settled, that is one leaf or, if they are not
- * one member's alone, a table with all pages of members in their places. Under snappy_lock(); the
- * world is stopped for one 2 MiB at a time. -EBUSY: there are snapshots.
+ * Copies at most @pages. *left: how many 2 MiB are not settled, that is one leaf or, if they are
+ * not one member's alone, a table with all pages of members in their places. Under snappy_lock();
+ * the world is stopped for one 2 MiB at a time. -EBUSY: there are snapshots.
  */
 int snappy_settle(struct snappy *snappy, uint64_t pages, uint64_t *left);
 
