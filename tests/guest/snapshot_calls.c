@@ -10,6 +10,7 @@
 #include <dbos/snapshot.h>
 
 #include "blocked.h"
+#include "member.h"
 
 #define PAGE  DBOS_PAGE_SIZE
 #define PAGES 512ul
@@ -205,19 +206,12 @@ static void what_cannot_be_followed_is_refused(void)
 int main(void)
 {
 	struct dbos_region *region;
-	struct dbos_region_info info;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	alarm(60);
-	check_ok(dbos_init());
+	pages = enter_with_member(PAGES * PAGE, &region);
 	dbos = dbos_instance();
-	check_ok(dbos_enter());
-	check_ok(dbos_region_create(dbos, NULL, PAGES * PAGE, PAGES * PAGE,
-				    DBOS_REGION_WRITABLE | DBOS_REGION_HUGE, &region));
-	dbos_region_info(region, &info);
-	pages = info.base;
 	word = (uint32_t *)pages[7];
-	check_ok(dbos_snap_add(dbos, region));
 	check(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
 	a_message_is_cut_too();
 	a_message_is_of_the_snapshot();

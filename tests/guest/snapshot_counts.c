@@ -9,6 +9,7 @@
 #include <dbos/snapshot.h>
 
 #include "blocked.h"
+#include "member.h"
 
 #define PAGE  DBOS_PAGE_SIZE
 #define PAGES 1024ul		/* two ranges of 2 MiB */
@@ -319,17 +320,10 @@ static void print_stat(void)
 int main(void)
 {
 	struct dbos_region *region;
-	struct dbos_region_info info;
 
 	alarm(60);
-	check_ok(dbos_init());
+	pages = enter_with_member(PAGES * PAGE, &region);
 	dbos = dbos_instance();
-	check_ok(dbos_enter());
-	check_ok(dbos_region_create(dbos, NULL, PAGES * PAGE, PAGES * PAGE,
-				    DBOS_REGION_WRITABLE | DBOS_REGION_HUGE, &region));
-	dbos_region_info(region, &info);
-	pages = info.base;
-	check_ok(dbos_snap_add(dbos, region));
 	compare("nothing");
 	two_snapshots();
 	no_snapshot_any_more();

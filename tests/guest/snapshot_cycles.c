@@ -15,6 +15,7 @@
 
 #include "account.h"
 #include "engines.h"
+#include "member.h"
 
 #define PAGE	 DBOS_PAGE_SIZE
 #define PAGES	 2048ul
@@ -98,19 +99,12 @@ int main(int argc, char **argv)
 {
 	unsigned long cycles = argc > 1 ? strtoul(argv[1], NULL, 0) : 0;
 	struct dbos_region *region;
-	struct dbos_region_info info;
 	struct dbos_snap_stats stats;
 
 	check(cycles >= ACCOUNTS, "snapshot_cycles CYCLES, at least %d", ACCOUNTS);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	check_ok(dbos_init());
+	pages = enter_with_member(PAGES * PAGE, &region);
 	dbos = dbos_instance();
-	check_ok(dbos_enter());
-	check_ok(dbos_region_create(dbos, NULL, PAGES * PAGE, PAGES * PAGE,
-				    DBOS_REGION_WRITABLE | DBOS_REGION_HUGE, &region));
-	dbos_region_info(region, &info);
-	pages = info.base;
-	check_ok(dbos_snap_add(dbos, region));
 	memset(pages, 0, PAGES * PAGE);
 	for (unsigned int i = 0; i < ENGINES; i++)
 		run_cycles(&engines[i], cycles);

@@ -15,6 +15,7 @@
 
 #include "account.h"
 #include "engines.h"
+#include "member.h"
 #include "partner.h"
 
 #define PAGE	 DBOS_PAGE_SIZE
@@ -149,19 +150,12 @@ static void run(uint64_t seconds)
 int main(int argc, char **argv)
 {
 	struct dbos_region *region;
-	struct dbos_region_info info;
 	struct dbos_snap_stats stats;
 
 	check(argc == 2, "snapshot_soak SECONDS");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	check_ok(dbos_init());
+	pages = enter_with_member(PAGES * PAGE, &region);
 	dbos = dbos_instance();
-	check_ok(dbos_enter());
-	check_ok(dbos_region_create(dbos, NULL, PAGES * PAGE, PAGES * PAGE,
-				    DBOS_REGION_WRITABLE | DBOS_REGION_HUGE, &region));
-	dbos_region_info(region, &info);
-	pages = info.base;
-	check_ok(dbos_snap_add(dbos, region));
 	begin_partner(write_next);
 	run(strtoul(argv[1], NULL, 0));
 	end_partner();

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "member.h"
 #include "snapshots.h"
 
 struct dbos *dbos;
@@ -99,20 +100,13 @@ static void a_thread_outside(void)
 int main(int argc, char **argv)
 {
 	struct dbos_region *region;
-	struct dbos_region_info info;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1)
 		rounds = strtoul(argv[1], NULL, 0);
 	alarm(60);
-	check_ok(dbos_init());
+	pages = enter_with_member(PAGES * PAGE, &region);
 	dbos = dbos_instance();
-	check_ok(dbos_enter());
-	check_ok(dbos_region_create(dbos, NULL, PAGES * PAGE, PAGES * PAGE,
-				    DBOS_REGION_WRITABLE | DBOS_REGION_HUGE, &region));
-	dbos_region_info(region, &info);
-	pages = info.base;
-	check_ok(dbos_snap_add(dbos, region));
 	parts_become_members();
 	check_ok(dbos_on_fault(dbos, (uintptr_t)pages, (uintptr_t)pages + PAGES * PAGE, no_fault,
 			       NULL));
