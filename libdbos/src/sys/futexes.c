@@ -2,6 +2,7 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
+#include "dbos_internal.h"
 #include "sys/futexes.h"
 
 /* Linux 5.16 and 6.7; older headers have none of them. */
@@ -29,15 +30,23 @@ static bool requeues(uint64_t operation)
 	}
 }
 
+/* Pages beside a member's, in its 2 MiB, stay where they are. */
+static bool is_members(const struct guest_memory *memory, uint64_t va)
+{
+	const struct inflights *inflights = &memory->dbos->inflights;
+
+	return inflights->owns && inflights->owns(inflights->arg, va, sizeof(uint32_t));
+}
+
 /* Lists that can't be read are the kernel's to refuse. */
-static bool any_copies(const struct guest_memory *memory, uint64_t va, uint64_t count)
+static bool any_is_members(const struct guest_memory *memory, uint64_t va, uint64_t count)
 {
 	for (uint64_t i = 0; i < count && i < WAITERS; i++, va += sizeof(struct waiter)) {
 		struct waiter waiter;
 
 		if (guest_read(memory, va, &waiter, sizeof(waiter)) < 0)
 			return false;
-		if (guest_copies(memory->dbos, waiter.address, sizeof(uint32_t)))
+		if (is_members(memory, waiter.address))
 			return true;
 	}
 	return false;
@@ -47,11 +56,11 @@ bool futex_refused(const struct guest_memory *memory, uint64_t number, const uin
 {
 	switch (number) {
 	case SYS_futex:
-		return requeues(given[1]) && guest_copies(memory->dbos, given[4], sizeof(uint32_t));
+		return requeues(given[1]) && is_members(memory, given[4]);
 	case CALL_FUTEX_WAITV:
-		return any_copies(memory, given[0], given[1]);
+		return any_is_members(memory, given[0], given[1]);
 	case CALL_FUTEX_REQUEUE:
-		return any_copies(memory, given[0], 2);
+		return any_is_members(memory, given[0], 2);
 	default:
 		return false;
 	}
