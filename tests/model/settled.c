@@ -2,8 +2,9 @@
 /*
  * S16: pages that snapshots have scattered come home, and 2 MiB are one leaf again, with all that
  * was written, by whomever, also while they were on their way. vCPUs write, have the host write and
- * read for them, make and release snapshots, and settle what they may, by little and by much. At
- * the end there are no snapshots, and settling brings back the page table of the beginning.
+ * read for them, make and release snapshots, and settle what they may, by little and by much; and
+ * members leave for a moment, whose pages are home by that. At the end there are no snapshots, and
+ * settling brings back the page table of the beginning.
  */
 #include <errno.h>
 #include <string.h>
@@ -104,7 +105,10 @@ static void operate(struct who *who)
 		release_all();
 		break;
 	case 14:
-		settle_some(who);
+		if (model_random(2))
+			settle_some(who);
+		else
+			views_leave();
 		break;
 	case 15:
 		if (views_have_ready())

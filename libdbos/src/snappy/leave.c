@@ -127,9 +127,11 @@ static void open_ranges(struct snappy *snappy, const struct member *member)
 	}
 }
 
-static bool host_is_at_it(struct snappy *snappy, const struct member *member)
+/* At one of its pages, or at another member's that has one of its frames and would have to move. */
+static bool host_is_at_it(struct snappy *snappy, const struct member *member,
+			  const struct lives_extent *extent)
 {
-	uint64_t limit = machine_load(&snappy->cpus->limit);
+	uint64_t limit = machine_load(&snappy->cpus->limit), host = (uint64_t)extent->outside;
 
 	for (uint64_t i = 0; i < limit; i++) {
 		const struct inflight *inflight = &snappy->inflights->cpu[i];
@@ -142,7 +144,8 @@ static bool host_is_at_it(struct snappy *snappy, const struct member *member)
 				return true;
 		}
 	}
-	return machine_load(&snappy->inflights->waiting) > 0;
+	return machine_load(&snappy->inflights->waiting) > 0 ||
+	       inflight_uses(snappy->inflights, limit, host, host + extent->count * FRAME_SIZE);
 }
 
 /* The member's frame that is first in its memory. */
@@ -184,7 +187,7 @@ int snappy_remove_member(struct snappy *snappy, uint64_t va, struct lives_extent
 	if (ret)
 		return ret;
 	member = (struct member){ .va = va, .end = va + extent->count * FRAME_SIZE };
-	if (host_is_at_it(snappy, &member)) {
+	if (host_is_at_it(snappy, &member, extent)) {
 		ret = -EBUSY;
 	} else {
 		leave(snappy, &member, extent);
