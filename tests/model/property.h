@@ -39,7 +39,7 @@ extern bool frames_watched;
 #define POOL_MAX   256
 #define DATA_GPA   0x200000ull
 #define MEMORY     (64ull << 20)
-#define STEP_LIMIT 400000
+#define STEP_LIMIT 1000000
 
 /* A new schedule: an empty page table, vCPU numbers below @limit, @pool frames. */
 void fixture_begin(uint64_t seed, unsigned int limit, unsigned int pool,
