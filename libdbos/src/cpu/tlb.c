@@ -104,12 +104,13 @@ void tlb_catch_up_at_entry(struct cpus *cpus, struct cpu *cpu)
  * inside before it reads the generation (cpu_inside), and we raised the generation before we
  * looked, each with a barrier in between.
  */
-static bool is_behind(const struct cpu *cpu, uint64_t generation)
+static bool is_behind(const struct cpu *cpu, uint64_t generation, uint64_t root)
 {
-	return machine_load(&cpu->where) != CPU_OUTSIDE && machine_load(&cpu->flushed) < generation;
+	return (root == TLB_ALL_ROOTS || machine_load(&cpu->root) == root) &&
+	       machine_load(&cpu->where) != CPU_OUTSIDE && machine_load(&cpu->flushed) < generation;
 }
 
-void tlb_wait(struct cpus *cpus, uint64_t generation)
+static void wait_for(struct cpus *cpus, uint64_t generation, uint64_t root)
 {
 	struct cpu *self = cpus_self(cpus);
 	uint64_t limit = machine_load(&cpus->limit);
@@ -117,7 +118,7 @@ void tlb_wait(struct cpus *cpus, uint64_t generation)
 	if (self)
 		tlb_catch_up(cpus, self);
 	for (uint64_t i = 0; i < limit; i++) {
-		if (&cpus->cpu[i] == self || !is_behind(&cpus->cpu[i], generation))
+		if (&cpus->cpu[i] == self || !is_behind(&cpus->cpu[i], generation, root))
 			continue;
 		machine_send_ipi(i);
 		if (self)
@@ -125,7 +126,7 @@ void tlb_wait(struct cpus *cpus, uint64_t generation)
 	}
 	for (uint64_t i = 0; i < limit; i++) {
 		/* They may wait for us just as we do for them, and our interrupts may be off. */
-		while (is_behind(&cpus->cpu[i], generation)) {
+		while (is_behind(&cpus->cpu[i], generation, root)) {
 			if (self)
 				tlb_catch_up(cpus, self);
 			machine_pause();
@@ -133,13 +134,50 @@ void tlb_wait(struct cpus *cpus, uint64_t generation)
 	}
 }
 
+void tlb_wait(struct cpus *cpus, uint64_t generation)
+{
+	wait_for(cpus, generation, TLB_ALL_ROOTS);
+}
+
+/* A locked operation: whoever sees the generation sees the page table as it is now. */
+static uint64_t raise(struct tlb *tlb, uint64_t va, uint64_t pages)
+{
+	uint64_t generation = machine_add(&tlb->generation, 1) + 1;
+
+	leave_note(tlb, generation, va, pages);
+	return generation;
+}
+
+uint64_t tlb_flush_root(struct cpus *cpus, uint64_t root, uint64_t va, uint64_t pages)
+{
+	uint64_t generation = raise(&cpus->tlb, va, pages);
+
+	wait_for(cpus, generation, root);
+	return generation;
+}
+
+/*
+ * Named before it is loaded, for the processor remembers some of it at once. What it remembers of
+ * the old one is of no use to anybody until then. Who has not seen the name is seen here, by the
+ * barrier: or he would wait for us, without having sent an interrupt, once he sees it.
+ */
+void tlb_load_root(struct cpus *cpus, uint64_t root, uint64_t gpa)
+{
+	struct cpu *self = cpus_self(cpus);
+	uint64_t generation;
+
+	machine_store(&self->root, root);
+	machine_fence();
+	generation = machine_load(&cpus->tlb.generation);
+	machine_load_root(gpa);
+	machine_store(&self->flushed, generation);
+}
+
 uint64_t tlb_flush(struct cpus *cpus, uint64_t va, uint64_t pages, enum tlb_wait wait)
 {
 	struct cpu *self = cpus_self(cpus);
-	/* A locked operation: whoever sees the generation sees the page table as it is now. */
-	uint64_t generation = machine_add(&cpus->tlb.generation, 1) + 1;
+	uint64_t generation = raise(&cpus->tlb, va, pages);
 
-	leave_note(&cpus->tlb, generation, va, pages);
 	if (wait == TLB_SYNC)
 		tlb_wait(cpus, generation);
 	else if (self)

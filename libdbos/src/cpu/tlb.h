@@ -5,13 +5,15 @@
  * Whoever has changed an entry of the page table raises the generation and leaves a note of what
  * is to be flushed. Each vCPU knows up to which generation it has flushed, and catches up: in the
  * interrupt that a waiting flusher sends, while it waits for something itself, and when it comes
- * back from the host. A vCPU in the host is never waited for. Three things follow:
+ * back from the host. A vCPU in the host is never waited for. Four things follow:
  *
  *   - A flush that nobody needs at once costs one atomic addition (TLB_LAZY).
  *   - What was unlinked in generation g is out of reach, of TLBs, of paging-structure caches and
  *     of walks with interrupts off, once no vCPU is behind g: tlb_settled() >= g. But for a vCPU
  *     that was outside and has yet to make its flush on the way in: it reaches nothing by itself,
  *     but its processor may look ahead through all that it remembers (mm/frames.h).
+ *   - What is changed in one page table only needs no flush of who has another one loaded: loading
+ *     drops everything. He is behind, and that is all (tlb_flush_root).
  *   - With interrupts off, and as long as it waits for nothing, a vCPU can't catch up; so what it
  *     has found in the page table stays what it is, if not where it is linked.
  */
@@ -50,6 +52,9 @@ struct tlb_counters {
 
 enum tlb_wait { TLB_LAZY, TLB_SYNC };
 
+/* In place of the root of one page table (struct cpu). */
+#define TLB_ALL_ROOTS (~0ull)
+
 /* This vCPU only. Does nothing out of guest mode, where none is in use. */
 void tlb_flush_local(struct cpus *cpus, uint64_t va, uint64_t pages);
 
@@ -60,6 +65,15 @@ void tlb_flush_local(struct cpus *cpus, uint64_t va, uint64_t pages);
  * page table are void afterwards, but for locked entries. From anywhere but under a spinlock.
  */
 uint64_t tlb_flush(struct cpus *cpus, uint64_t va, uint64_t pages, enum tlb_wait wait);
+
+/*
+ * As TLB_SYNC, for what only the page table of @root leads to: who has another one loaded is not
+ * waited for. He knows nothing of it, and catches up at some time.
+ */
+uint64_t tlb_flush_root(struct cpus *cpus, uint64_t root, uint64_t va, uint64_t pages);
+
+/* The calling vCPU has another page table, at @gpa, which others know as @root. Interrupts off. */
+void tlb_load_root(struct cpus *cpus, uint64_t root, uint64_t gpa);
 
 /* Sees to it that no vCPU is behind @generation; what TLB_SYNC does after raising it. */
 void tlb_wait(struct cpus *cpus, uint64_t generation);

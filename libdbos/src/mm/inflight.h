@@ -8,8 +8,9 @@
  * taken a frame out of the page table must know whether the host still reads it.
  *
  * Notes are left while the vCPU walks (cpu_walks), so before it is outside: whoever waits for
- * walkers, by a TLB_SYNC flush or a stopped world, sees the notes of all calls that have looked up
- * what was there before. They are erased when the vCPU walks again, so not in a stopped world.
+ * walkers of a page table, by a flush (tlb_flush_root) or a stopped world, sees the notes of all
+ * calls that have looked up what was there before. They are erased when the vCPU walks again, so
+ * not in a stopped world.
  */
 #ifndef DBOS_INFLIGHT_H
 #define DBOS_INFLIGHT_H
@@ -63,7 +64,7 @@ void inflight_end(struct inflights *inflights, unsigned int number);
 
 /*
  * Calls that use any of the host's [from, to), and were begun before what was there left the page
- * table and a TLB_SYNC flush. From anywhere but under a spinlock.
+ * table and its walkers were waited for. From anywhere but under a spinlock.
  */
 bool inflight_uses(struct inflights *inflights, uint64_t limit, uint64_t from, uint64_t to);
 

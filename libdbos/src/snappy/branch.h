@@ -44,6 +44,12 @@ struct branch {
 	uint64_t *all_held;		/* where those of all branches are counted */
 };
 
+/* As which vCPUs have its page table loaded (struct cpu). */
+static inline uint64_t branch_root(const struct branch *branch)
+{
+	return branch->parent ? branch->table.root : 0;
+}
+
 /* Nobody goes on it any more: it is being given up. */
 #define BRANCH_CLOSED (1ull << 63)
 

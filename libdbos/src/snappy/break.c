@@ -9,7 +9,7 @@
  *	a table without W		it is copied; the copy is ours
  *	a page that is no member	it has W, or is nobody's to write
  *	a page without W, alone		W is set
- *	a page without W		it is copied, and everybody of this branch flushes
+ *	a page without W		it is copied, and who is on this branch flushes
  *
  * An attempt has interrupts off and does not park, so no snapshot is cut meanwhile: what W and the
  * birth of a frame say together stays true. Others' attempts are kept off by the lock of the page's
@@ -89,6 +89,21 @@ static void unlock(uint64_t *word, uint64_t set)
 }
 
 /*
+ * Who is on another branch has never known the page by this one's entry, or has forgotten it. But
+ * tables are made ready from the process's by whoever does it, and he is to see the change.
+ */
+static uint64_t flush_branch(const struct attempt *attempt)
+{
+	struct snappy *snappy = attempt->snappy;
+	uint64_t root = branch_root(attempt->branch);
+
+	if (machine_load(&snappy->ready_count))
+		root = TLB_ALL_ROOTS;
+	machine_add(&snappy->counters.flushes, 1);
+	return tlb_flush_root(snappy->cpus, root, attempt->va, 1);
+}
+
+/*
  * The entry is locked, and what is there has no W for anybody. The copy is shown without W first:
  * until all have flushed, some read the old page and some the copy, so they must be equal.
  */
@@ -103,14 +118,13 @@ static void copy_page(struct attempt *attempt, uint64_t *word, uint64_t old)
 	life_at(attempt, page)->frame = attempt->va;
 	machine_store(&life_at(attempt, page)->birth, machine_load(&snappy->epoch));
 	machine_store(word, page | (old & ~DBOS_PTE_ADDR) | DBOS_PTE_LOCK);
-	generation = tlb_flush(snappy->cpus, attempt->va, 1, TLB_SYNC);
+	generation = flush_branch(attempt);
 	if (attempt->branch == &snappy->own)
 		ready_mirror(snappy, attempt->va, page | (old & ~DBOS_PTE_ADDR));
 	unlock(word, DBOS_PTE_W);
 	machine_add(&snappy->counters.pages, 1);
 	if (owned)
 		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 0, generation);
-	machine_add(&snappy->counters.flushes, 1);
 }
 
 static enum outcome open_page(struct attempt *attempt, uint64_t *word)

@@ -29,8 +29,8 @@ uint64_t snappy_new_page(struct snappy *snappy, uint64_t birth);
 void snappy_drop(struct snappy *snappy, uint64_t gpa);
 
 /*
- * @branch, whose own the frame was, does not map it any more: @level 0, a page, and a TLB_SYNC
- * flush of @generation has been made, or a table of @level. It is free, or some snapshot's yet.
+ * @branch, whose own the frame was, does not map it any more. @level 0: a page, and who is on the
+ * branch has flushed @generation; else a table. It is free, or some snapshot's yet.
  */
 void snappy_unlink(struct snappy *snappy, struct branch *branch, uint64_t gpa, unsigned int level,
 		   uint64_t generation);

@@ -105,8 +105,7 @@ bool snappy_attach(struct snappy *snappy, struct branch *branch)
 		return false;
 	}
 	snappy->on[cpus_number(snappy->cpus, self)] = branch;
-	self->root = branch->table.root;
-	machine_load_root(branch->table.root);
+	tlb_load_root(snappy->cpus, branch_root(branch), branch->table.root);
 	machine_irqs_restore(irqs);
 	return true;
 }
@@ -120,8 +119,7 @@ void snappy_detach(struct snappy *snappy)
 	struct branch *branch = *on;
 
 	*on = NULL;
-	self->root = 0;
-	machine_load_root(snappy->own.table.root);
+	tlb_load_root(snappy->cpus, branch_root(&snappy->own), snappy->own.table.root);
 	branch_leave(branch);
 	machine_irqs_restore(irqs);
 }

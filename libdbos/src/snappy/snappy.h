@@ -42,7 +42,7 @@ struct snappy_counters {
 	uint64_t unready;		/* cuts that would have taken a table, had one been ready */
 	uint64_t mirrored;		/* entries of ready tables, changed with the process's */
 	uint64_t faults;		/* writes that were not allowed where they were */
-	uint64_t flushes, lazy_flushes;	/* of all vCPUs inside: waited for, or not */
+	uint64_t flushes, lazy_flushes;	/* waited for, on the branch; not waited for */
 	uint64_t held;			/* frames unlinked by their owner that snapshots have */
 	uint64_t live, oldest;		/* snapshots that are not given up; an epoch, or 0 */
 	uint64_t dropped;		/* where no frame was left */
