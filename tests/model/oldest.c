@@ -48,8 +48,7 @@ static void release_young(void)
 	} while (view == 1);
 	if (view < 0)
 		return;
-	view_check(view);
-	view_release(view);
+	view_end(view);
 }
 
 static void make_snapshots(void *arg)

@@ -51,10 +51,8 @@ static void read_word(const struct who *who)
 
 static void release_all(void)
 {
-	for (int view; (view = view_choose(false)) > 0;) {
-		view_check(view);
-		view_release(view);
-	}
+	for (int view; (view = view_choose(false)) > 0;)
+		view_end(view);
 }
 
 static void settle(uint64_t pages)

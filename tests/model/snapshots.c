@@ -118,8 +118,7 @@ static void release_one(void)
 
 	if (view < 0)
 		return;
-	view_check(view);
-	view_release(view);
+	view_end(view);
 }
 
 static void create_one(const struct who *who)

@@ -372,6 +372,14 @@ void view_release(unsigned int view)
 	snappy_unlock(&snappy);
 }
 
+/* Nobody begins anything with it while it is looked at. */
+void view_end(unsigned int view)
+{
+	views[view].dying = true;
+	view_check(view);
+	view_release(view);
+}
+
 int view_choose(bool pinned)
 {
 	unsigned int first = model_random(VIEWS);

@@ -74,6 +74,9 @@ void views_prepare(unsigned int id);
 /* Unless a vCPU is on it. */
 void view_release(unsigned int view);
 
+/* view_check(), and then that, of one that may be released. */
+void view_end(unsigned int view);
+
 /* Any that may be released, or is there for looking (@pinned); -1: none. */
 int view_choose(bool pinned);
 
