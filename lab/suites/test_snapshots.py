@@ -10,7 +10,8 @@ from lab.lab import Lab
 from lab.session.backend import Backend
 
 CALLS = ["host", "calls", "pieces", "large"]
-STEPS = ["kept", "moment", *CALLS, "tree", "difference", "writers", "parts", "flat", "settled"]
+SHARING = ["tree", "difference", "writers", "parts"]
+STEPS = ["kept", "moment", *CALLS, *SHARING, "flat", "settled", "stays"]
 
 
 def test_snapshots(lab: Lab, backend: Backend) -> None:

@@ -242,6 +242,11 @@ void views_nobody_attaches(void)
 	nobody_attaches = true;
 }
 
+bool views_stay(void)
+{
+	return snappy.stays && nobody_attaches && !hoarded;
+}
+
 /* By age, of those that are there. */
 static struct branch *oldest_view(void)
 {

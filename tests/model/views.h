@@ -54,6 +54,9 @@ bool view_dropped(unsigned int view);
 /* Nobody goes on snapshots in this schedule: so it is known which one is to be dropped. */
 void views_nobody_attaches(void);
 
+/* The process's pages stay where they are, and nobody has a reason to move one. */
+bool views_stay(void);
+
 uint64_t view_va(unsigned int page, unsigned int word);
 uint64_t view_home(unsigned int page);		/* the page's frame at first */
 uint64_t view_frame(unsigned int view, unsigned int page);	/* ... and now; 0: none */

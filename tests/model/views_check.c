@@ -19,7 +19,7 @@ void view_check(unsigned int view)
 		versions_check(view, page, word, value, least);
 	}
 	for (unsigned int page = 0; page < VIEW_PAGES && !view; page++) {
-		if (view_keeps(page) && view_frame(0, page) != view_home(page))
+		if ((view_keeps(page) || views_stay()) && view_frame(0, page) != view_home(page))
 			model_fail("page %u of the process has moved", page);
 	}
 	if (views_parted())

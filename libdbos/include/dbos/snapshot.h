@@ -185,12 +185,32 @@ enum dbos_snap_policy { DBOS_SNAP_ERROR, DBOS_SNAP_DROP_OLDEST };
 
 int dbos_snap_policy(struct dbos *dbos, enum dbos_snap_policy policy);
 
+/*
+ * Whose is the copy when the process writes a page first that snapshots have. MOVE, unless it is
+ * said otherwise: its own, and nobody on a snapshot notices. PRIORITISED: theirs, and the process's
+ * page stays where it was. So threads outside, children of fork() and the kernel go on reading
+ * there what the process has (to write there is theirs no more than before), and vCPUs of the
+ * process need not flush; those on snapshots do. Such writes are done one at a time, and look at
+ * each snapshot; of 2 MiB that are one leaf each snapshot gets a table of its own.
+ *
+ * A page moves nevertheless while a system call made on a snapshot is using it, if a snapshot that
+ * is exported has it, if no frame for a table is left, and if it is written in a function of this
+ * header, in a call (<dbos/smp.h>) or in a stopped world. Those that have moved already come home
+ * by dbos_snap_settle() only.
+ *
+ * -EINVAL: another way, or there is no member yet. From handlers too.
+ */
+enum dbos_snap_copying { DBOS_SNAP_MOVE, DBOS_SNAP_PRIORITISED };
+
+int dbos_snap_copying(struct dbos *dbos, enum dbos_snap_copying copying);
+
 #define DBOS_SNAP_BUCKETS 64
 
 struct dbos_snap_stats {
 	uint64_t created, released;
 	uint64_t kept;			/* ones that are released, but for others made of them */
 	uint64_t tables, pages;		/* copied by who wrote first, of 4 KiB each */
+	uint64_t stayed;		/* of these pages: the process's stayed where it was */
 	uint64_t splits;		/* of 2 MiB leaves */
 	uint64_t reused;		/* faults that found nothing to copy any more */
 	uint64_t in_flight;		/* pages copied at cuts, as the host was writing them */
@@ -204,7 +224,7 @@ struct dbos_snap_stats {
 	uint64_t live;			/* snapshots that are neither released nor dropped */
 	uint64_t epoch, oldest;		/* the present one; of the oldest of these, 0: none */
 	uint64_t faults;		/* writes that had to be seen to, of system calls too */
-	uint64_t flushes;		/* that all vCPUs inside were waited for: one for a page */
+	uint64_t flushes;		/* that vCPUs inside were waited for: one for a page */
 	uint64_t lazy_flushes;		/* that nobody waited for: of tables, and of cuts */
 	uint64_t held;			/* frames that only snapshots have, and not as their own */
 	uint64_t waiting;		/* free frames that system calls use */

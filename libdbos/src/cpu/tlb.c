@@ -104,13 +104,26 @@ void tlb_catch_up_at_entry(struct cpus *cpus, struct cpu *cpu)
  * inside before it reads the generation (cpu_inside), and we raised the generation before we
  * looked, each with a barrier in between.
  */
-static bool is_behind(const struct cpu *cpu, uint64_t generation, uint64_t root)
+static bool is_behind(const struct cpu *cpu, uint64_t generation)
 {
-	return (root == TLB_ALL_ROOTS || machine_load(&cpu->root) == root) &&
-	       machine_load(&cpu->where) != CPU_OUTSIDE && machine_load(&cpu->flushed) < generation;
+	return machine_load(&cpu->where) != CPU_OUTSIDE && machine_load(&cpu->flushed) < generation;
 }
 
-static void wait_for(struct cpus *cpus, uint64_t generation, uint64_t root)
+struct wait {
+	uint64_t generation;
+	enum tlb_roots roots;
+	uint64_t root;
+};
+
+static bool is_waited_for(const struct cpu *cpu, const struct wait *wait)
+{
+	bool concerned = wait->roots == TLB_ALL_ROOTS ||
+			 (machine_load(&cpu->root) == wait->root) == (wait->roots == TLB_THIS_ROOT);
+
+	return concerned && is_behind(cpu, wait->generation);
+}
+
+static void wait_for(struct cpus *cpus, const struct wait *wait)
 {
 	struct cpu *self = cpus_self(cpus);
 	uint64_t limit = machine_load(&cpus->limit);
@@ -118,7 +131,7 @@ static void wait_for(struct cpus *cpus, uint64_t generation, uint64_t root)
 	if (self)
 		tlb_catch_up(cpus, self);
 	for (uint64_t i = 0; i < limit; i++) {
-		if (&cpus->cpu[i] == self || !is_behind(&cpus->cpu[i], generation, root))
+		if (&cpus->cpu[i] == self || !is_waited_for(&cpus->cpu[i], wait))
 			continue;
 		machine_send_ipi(i);
 		if (self)
@@ -126,7 +139,7 @@ static void wait_for(struct cpus *cpus, uint64_t generation, uint64_t root)
 	}
 	for (uint64_t i = 0; i < limit; i++) {
 		/* They may wait for us just as we do for them, and our interrupts may be off. */
-		while (is_behind(&cpus->cpu[i], generation, root)) {
+		while (is_waited_for(&cpus->cpu[i], wait)) {
 			if (self)
 				tlb_catch_up(cpus, self);
 			machine_pause();
@@ -136,7 +149,12 @@ static void wait_for(struct cpus *cpus, uint64_t generation, uint64_t root)
 
 void tlb_wait(struct cpus *cpus, uint64_t generation)
 {
-	wait_for(cpus, generation, TLB_ALL_ROOTS);
+	wait_for(cpus, &(struct wait){ generation, TLB_ALL_ROOTS, 0 });
+}
+
+void tlb_wait_root(struct cpus *cpus, uint64_t root, uint64_t generation)
+{
+	wait_for(cpus, &(struct wait){ generation, TLB_THIS_ROOT, root });
 }
 
 /* A locked operation: whoever sees the generation sees the page table as it is now. */
@@ -148,11 +166,12 @@ static uint64_t raise(struct tlb *tlb, uint64_t va, uint64_t pages)
 	return generation;
 }
 
-uint64_t tlb_flush_root(struct cpus *cpus, uint64_t root, uint64_t va, uint64_t pages)
+uint64_t tlb_flush_roots(struct cpus *cpus, enum tlb_roots roots, uint64_t root, uint64_t va,
+			 uint64_t pages)
 {
 	uint64_t generation = raise(&cpus->tlb, va, pages);
 
-	wait_for(cpus, generation, root);
+	wait_for(cpus, &(struct wait){ generation, roots, root });
 	return generation;
 }
 

@@ -13,7 +13,7 @@
  *     that was outside and has yet to make its flush on the way in: it reaches nothing by itself,
  *     but its processor may look ahead through all that it remembers (mm/frames.h).
  *   - What is changed in one page table only needs no flush of who has another one loaded: loading
- *     drops everything. He is behind, and that is all (tlb_flush_root).
+ *     drops everything. He is behind, and that is all (tlb_flush_roots).
  *   - With interrupts off, and as long as it waits for nothing, a vCPU can't catch up; so what it
  *     has found in the page table stays what it is, if not where it is linked.
  */
@@ -52,8 +52,8 @@ struct tlb_counters {
 
 enum tlb_wait { TLB_LAZY, TLB_SYNC };
 
-/* In place of the root of one page table (struct cpu). */
-#define TLB_ALL_ROOTS (~0ull)
+/* Of which vCPUs a flush is wanted, by the page table that they have loaded (struct cpu). */
+enum tlb_roots { TLB_ALL_ROOTS, TLB_THIS_ROOT, TLB_OTHER_ROOTS };
 
 /* This vCPU only. Does nothing out of guest mode, where none is in use. */
 void tlb_flush_local(struct cpus *cpus, uint64_t va, uint64_t pages);
@@ -67,16 +67,18 @@ void tlb_flush_local(struct cpus *cpus, uint64_t va, uint64_t pages);
 uint64_t tlb_flush(struct cpus *cpus, uint64_t va, uint64_t pages, enum tlb_wait wait);
 
 /*
- * As TLB_SYNC, for what only the page table of @root leads to: who has another one loaded is not
+ * As TLB_SYNC, for what has changed in some page tables only: who has another one loaded is not
  * waited for. He knows nothing of it, and catches up at some time.
  */
-uint64_t tlb_flush_root(struct cpus *cpus, uint64_t root, uint64_t va, uint64_t pages);
+uint64_t tlb_flush_roots(struct cpus *cpus, enum tlb_roots roots, uint64_t root, uint64_t va,
+			 uint64_t pages);
 
 /* The calling vCPU has another page table, at @gpa, which others know as @root. Interrupts off. */
 void tlb_load_root(struct cpus *cpus, uint64_t root, uint64_t gpa);
 
 /* Sees to it that no vCPU is behind @generation; what TLB_SYNC does after raising it. */
 void tlb_wait(struct cpus *cpus, uint64_t generation);
+void tlb_wait_root(struct cpus *cpus, uint64_t root, uint64_t generation);
 
 /* The newest generation that no vCPU is behind; one that is outside is behind none. */
 uint64_t tlb_settled(struct cpus *cpus);

@@ -52,7 +52,14 @@ void inflight_end(struct inflights *inflights, unsigned int number)
 		inflights->ended(inflights->arg);
 }
 
+/* No page table is at 0. */
 bool inflight_uses(struct inflights *inflights, uint64_t limit, uint64_t from, uint64_t to)
+{
+	return inflight_uses_beside(inflights, limit, 0, from, to);
+}
+
+bool inflight_uses_beside(struct inflights *inflights, uint64_t limit, uint64_t root,
+			  uint64_t from, uint64_t to)
 {
 	bool uses = false;
 
@@ -61,7 +68,7 @@ bool inflight_uses(struct inflights *inflights, uint64_t limit, uint64_t from, u
 		uint64_t irqs;
 
 		/* A call that was noted before is seen here, or is over. */
-		if (!machine_load(&inflight->count))
+		if (!machine_load(&inflight->count) || inflight->root == root)
 			continue;
 		irqs = spin_lock(&inflight->lock);
 		for (uint64_t k = 0; k < inflight->count; k++) {

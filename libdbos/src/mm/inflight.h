@@ -8,7 +8,7 @@
  * taken a frame out of the page table must know whether the host still reads it.
  *
  * Notes are left while the vCPU walks (cpu_walks), so before it is outside: whoever waits for
- * walkers of a page table, by a flush (tlb_flush_root) or a stopped world, sees the notes of all
+ * walkers of a page table, by a flush (tlb_flush_roots) or a stopped world, sees the notes of all
  * calls that have looked up what was there before. They are erased when the vCPU walks again, so
  * not in a stopped world.
  */
@@ -67,6 +67,10 @@ void inflight_end(struct inflights *inflights, unsigned int number);
  * table and its walkers were waited for. From anywhere but under a spinlock.
  */
 bool inflight_uses(struct inflights *inflights, uint64_t limit, uint64_t from, uint64_t to);
+
+/* The same of calls that have looked up another page table than @root. */
+bool inflight_uses_beside(struct inflights *inflights, uint64_t limit, uint64_t root,
+			  uint64_t from, uint64_t to);
 
 static inline const struct inflight_piece *inflight_at(const struct inflight *inflight, uint64_t i)
 {

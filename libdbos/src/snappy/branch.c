@@ -56,6 +56,15 @@ void branch_unlink(struct branch *child)
 	spin_unlock(&parent->lock, irqs);
 }
 
+struct branch *branch_next(struct branch *branch)
+{
+	if (branch->child)
+		return branch->child;
+	while (branch && !branch->elder)
+		branch = branch->parent;
+	return branch ? branch->elder : NULL;
+}
+
 /*
  * Nothing comes to its list any more. Its elder neighbour is looked for anew: the one that it had
  * may have gone meanwhile, and those that have come are younger. One item after the other goes on,

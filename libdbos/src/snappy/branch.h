@@ -31,6 +31,7 @@ struct branch {
 	uint64_t leaving;		/* children that are handing on: it can't go before */
 	struct branch *older, *younger;	/* of those that are not: live.h */
 	bool shares;			/* it was given leaf tables of its parent's */
+	bool fixed;			/* its frames are known to who does not see its table */
 	struct life *tables;		/* leaf tables that were made for it: ready.h */
 
 	/* Under the lock, which is the parent's for the last three; epochs are read without. */
@@ -114,6 +115,12 @@ static inline bool branch_has_table_alone(const struct branch *branch, const str
  * is the caller's to free.
  */
 bool branch_hold(struct branch *branch, struct life *life);
+
+/*
+ * From the process's own on all that there are, parents first; NULL: that was the last. Those that
+ * are nodes only have no page table. Under snappy_lock().
+ */
+struct branch *branch_next(struct branch *branch);
 
 /* @child is the youngest of @parent from now on. */
 void branch_insert(struct branch *parent, struct branch *child);

@@ -9,7 +9,8 @@
  *	a table without W		it is copied; the copy is ours
  *	a page that is no member	it has W, or is nobody's to write
  *	a page without W, alone		W is set
- *	a page without W		it is copied, and who is on this branch flushes
+ *	a page without W		it is copied, and who is on this branch flushes; or it
+ *	  				stays, and they are led to the copy: prioritised.h
  *
  * An attempt has interrupts off and does not park, so no snapshot is cut meanwhile: what W and the
  * birth of a frame say together stays true. Others' attempts are kept off by the lock of the page's
@@ -18,20 +19,26 @@
 #include <errno.h>
 
 #include "snappy/engine.h"
+#include "snappy/prioritised.h"
 
-enum outcome { DONE, AGAIN, IN_USE, NOTHING, NEEDS_TABLE, NEEDS_PAGE };
+enum outcome { DONE, AGAIN, IN_USE, NOTHING, NEEDS_TABLE, NEEDS_PAGE, NEEDS_LOCK };
 
 struct attempt {
 	struct snappy *snappy;
 	struct branch *branch;
 	uint64_t va;			/* of the page */
 	uint64_t table, page;		/* frames in store */
+	bool stays;			/* the page does: the snapshots are to have the copy */
+	bool locked;			/* snappy_lock(), for that */
 };
 
 static struct life *life_at(const struct attempt *attempt, uint64_t entry)
 {
 	return life_of(&attempt->snappy->lives, entry & DBOS_PTE_ADDR);
 }
+
+/* A generation that is behind everybody: there was no table before. */
+#define FLUSHED 1
 
 /*
  * A leaf has the birth of its first page. Translations stay what they are, so nobody has to flush
@@ -42,12 +49,15 @@ static enum outcome copy_table(struct attempt *attempt, uint64_t *word, uint64_t
 {
 	struct snappy *snappy = attempt->snappy;
 	bool owned = branch_owns(attempt->branch, life_at(attempt, old));
+	struct life *copy;
 	uint64_t generation;
 
 	if (!attempt->table)
 		return NEEDS_TABLE;
 	snappy_fill_table(snappy, attempt->table, old, attempt->va & ~(SNAPPY_RANGE - 1));
-	machine_store(&life_at(attempt, attempt->table)->birth, machine_load(&snappy->epoch));
+	copy = life_at(attempt, attempt->table);
+	machine_store(&copy->birth, machine_load(&snappy->epoch));
+	machine_store(&copy->generation, entry_is_table(old) ? 0 : FLUSHED);
 	if (!machine_cas(word, &old, attempt->table | ENTRY_TABLE | DBOS_PTE_W))
 		return AGAIN;
 	attempt->table = 0;
@@ -57,6 +67,7 @@ static enum outcome copy_table(struct attempt *attempt, uint64_t *word, uint64_t
 	}
 	machine_add(&snappy->counters.tables, 1);
 	generation = tlb_flush(snappy->cpus, attempt->va, 1, TLB_LAZY);
+	machine_store(&copy->generation, generation);
 	if (owned)
 		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 1, generation);
 	machine_add(&snappy->counters.lazy_flushes, 1);
@@ -95,12 +106,11 @@ static void unlock(uint64_t *word, uint64_t set)
 static uint64_t flush_branch(const struct attempt *attempt)
 {
 	struct snappy *snappy = attempt->snappy;
-	uint64_t root = branch_root(attempt->branch);
+	bool of_all = machine_load(&snappy->ready_count) > 0;
 
-	if (machine_load(&snappy->ready_count))
-		root = TLB_ALL_ROOTS;
 	machine_add(&snappy->counters.flushes, 1);
-	return tlb_flush_root(snappy->cpus, root, attempt->va, 1);
+	return tlb_flush_roots(snappy->cpus, of_all ? TLB_ALL_ROOTS : TLB_THIS_ROOT,
+			       branch_root(attempt->branch), attempt->va, 1);
 }
 
 /*
@@ -127,6 +137,23 @@ static void copy_page(struct attempt *attempt, uint64_t *word, uint64_t old)
 		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 0, generation);
 }
 
+/* False: it is to move. */
+static bool stay(struct attempt *attempt, uint64_t *word, uint64_t old)
+{
+	enum stay stayed;
+
+	if (!attempt->stays)
+		return false;
+	stayed = prioritised_copy(attempt->snappy, attempt->va, old & DBOS_PTE_ADDR,
+				  attempt->page);
+	if (stayed == STAY_NOT)
+		return false;
+	if (stayed == STAY_COPIED)
+		attempt->page = 0;
+	unlock(word, DBOS_PTE_W);
+	return true;
+}
+
 static enum outcome open_page(struct attempt *attempt, uint64_t *word)
 {
 	uint64_t old = machine_load(word);
@@ -143,12 +170,14 @@ static enum outcome open_page(struct attempt *attempt, uint64_t *word)
 	alone = branch_has_alone(attempt->branch, life_at(attempt, old));
 	if (!alone && !attempt->page)
 		return NEEDS_PAGE;
+	if (!alone && attempt->stays && !attempt->locked)
+		return NEEDS_LOCK;
 	if (!machine_cas(word, &old, old | DBOS_PTE_LOCK))
 		return AGAIN;
 	if (alone) {
 		machine_add(&attempt->snappy->counters.reused, 1);
 		unlock(word, DBOS_PTE_W);
-	} else {
+	} else if (!stay(attempt, word, old)) {
 		copy_page(attempt, word, old);
 	}
 	return DONE;
@@ -171,6 +200,32 @@ static enum outcome try(struct attempt *attempt)
 	return open_page(attempt, &entries[attempt->va / FRAME_SIZE % TABLE_ENTRIES]);
 }
 
+/* Where it can't be had, as in a function of ours that writes there, the page moves. */
+static void lock_snapshots(struct attempt *attempt)
+{
+	attempt->locked = !snappy_lock(attempt->snappy);
+	attempt->stays = attempt->locked && prioritised_split(attempt->snappy, attempt->va);
+}
+
+static void unlock_snapshots(struct attempt *attempt)
+{
+	if (attempt->locked)
+		snappy_unlock(attempt->snappy);
+	attempt->locked = false;
+}
+
+/* A cut may have come before we had the lock. With it no room can be made. */
+static int get_frame(struct attempt *attempt, enum outcome outcome)
+{
+	struct snappy *snappy = attempt->snappy;
+	uint64_t *store = outcome == NEEDS_TABLE ? &attempt->table : &attempt->page;
+
+	unlock_snapshots(attempt);
+	*store = outcome == NEEDS_TABLE ? snappy_new_table(snappy, 1, 0) :
+					  snappy_new_page(snappy, 0);
+	return *store || snappy_make_room(snappy) ? 0 : -ENOMEM;
+}
+
 /* Between two attempts: others of this branch are served, so that they can have their way. */
 static int go_on(struct attempt *attempt, enum outcome outcome)
 {
@@ -182,11 +237,11 @@ static int go_on(struct attempt *attempt, enum outcome outcome)
 		machine_pause();
 		return 0;
 	case NEEDS_TABLE:
-		attempt->table = snappy_new_table(attempt->snappy, 1, 0);
-		return attempt->table || snappy_make_room(attempt->snappy) ? 0 : -ENOMEM;
 	case NEEDS_PAGE:
-		attempt->page = snappy_new_page(attempt->snappy, 0);
-		return attempt->page || snappy_make_room(attempt->snappy) ? 0 : -ENOMEM;
+		return get_frame(attempt, outcome);
+	case NEEDS_LOCK:
+		lock_snapshots(attempt);
+		return 0;
 	case NOTHING:
 		return -EFAULT;
 	default:
@@ -211,7 +266,10 @@ static int look_again(struct snappy *snappy, struct branch *branch, uint64_t va)
 
 int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 {
-	struct attempt attempt = { snappy, branch, va & ~(FRAME_SIZE - 1ull), 0, 0 };
+	struct attempt attempt = {
+		.snappy = snappy, .branch = branch, .va = va & ~(FRAME_SIZE - 1ull),
+		.stays = branch == &snappy->own && machine_load(&snappy->stays),
+	};
 	enum outcome outcome = NOTHING;
 	int ret = 0;
 
@@ -225,6 +283,7 @@ int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 		machine_irqs_restore(irqs);
 		ret = go_on(&attempt, outcome);
 	} while (!ret && outcome != DONE);
+	unlock_snapshots(&attempt);
 	if (attempt.table)
 		snappy_drop(snappy, attempt.table);
 	if (attempt.page)

@@ -202,6 +202,7 @@ static int build(struct dbos_export *export)
 	ret = snappy_lock(snappy);
 	if (ret)
 		return ret;
+	export->snap->branch.fixed = true;
 	ret = snappy_each_page(snappy, &export->snap->branch, add_page, &draft);
 	snappy_unlock(snappy);
 	if (!ret) {

@@ -8,16 +8,6 @@
 
 #include "snappy/engine.h"
 
-/* Parents first; NULL: that was the last. */
-static struct branch *next_branch(struct branch *branch)
-{
-	if (branch->child)
-		return branch->child;
-	while (branch && !branch->elder)
-		branch = branch->parent;
-	return branch ? branch->elder : NULL;
-}
-
 static int own_directories(struct snappy *snappy, struct branch *branch, uint64_t va, uint64_t end)
 {
 	int ret = 0;
@@ -43,12 +33,12 @@ int snappy_hide(struct snappy *snappy, uint64_t va, uint64_t end)
 	struct branch *branch;
 	int ret;
 
-	for (branch = next_branch(&snappy->own); branch; branch = next_branch(branch)) {
+	for (branch = branch_next(&snappy->own); branch; branch = branch_next(branch)) {
 		ret = branch->table.root ? own_directories(snappy, branch, va, end) : 0;
 		if (ret)
 			return ret;
 	}
-	for (branch = next_branch(&snappy->own); branch; branch = next_branch(branch)) {
+	for (branch = branch_next(&snappy->own); branch; branch = branch_next(branch)) {
 		if (branch->table.root)
 			forget_entries(snappy, branch, va, end);
 	}

@@ -21,7 +21,11 @@
 
 struct life {
 	uint64_t birth;		/* epoch; its branch is younger */
-	uint64_t generation;	/* of the flush behind its unlinking */
+	/*
+	 * Of the flush behind its unlinking. Of a table that is a copy, and in use: of the flush
+	 * behind that; 0: it has yet to be raised.
+	 */
+	uint64_t generation;
 	struct life *next;	/* in a list of those that a snapshot holds */
 	uint64_t frame;		/* mapped by the process: where; free: its address, and its level */
 };

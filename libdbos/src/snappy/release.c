@@ -47,12 +47,16 @@ static void unlink_pages(struct snappy *snappy, struct branch *branch, uint64_t 
 	}
 }
 
-/* What is its own is in tables that are its own. Returns how many entries were looked at. */
-static uint64_t unlink_range(struct snappy *snappy, struct branch *branch, uint64_t entry,
-			     uint64_t range)
+/*
+ * What is its own is in tables that are its own. Returns how many entries were looked at. Others
+ * may look for its pages before all is done (prioritised.c), and do not find these.
+ */
+static uint64_t unlink_range(struct snappy *snappy, struct branch *branch, uint64_t range)
 {
-	uint64_t gpa = entry & DBOS_PTE_ADDR;
+	uint64_t *word = snappy_pde(snappy, branch, range);
+	uint64_t entry = machine_load(word), gpa = entry & DBOS_PTE_ADDR;
 
+	machine_store(word, 0);
 	if (!entry_is_table(entry) || !branch_owns(branch, life_of(&snappy->lives, gpa)))
 		return 1;
 	unlink_pages(snappy, branch, gpa, range);
@@ -86,11 +90,8 @@ static void give_up(struct steps *steps, struct branch *branch)
 	live_remove(snappy, branch);
 	/* Members may join between two steps. */
 	for (uint64_t va = snappy_next_range(snappy, 0); va;
-	     va = snappy_next_range(snappy, va + SNAPPY_RANGE)) {
-		const uint64_t *entry = snappy_pde(snappy, branch, va);
-
-		step(steps, unlink_range(snappy, branch, machine_load(entry), va));
-	}
+	     va = snappy_next_range(snappy, va + SNAPPY_RANGE))
+		step(steps, unlink_range(snappy, branch, va));
 	snappy_free_root(snappy, branch);
 	branch->table.root = 0;
 	step(steps, TABLE_ENTRIES);

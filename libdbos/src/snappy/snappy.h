@@ -32,6 +32,7 @@ struct member {
 struct snappy_counters {
 	uint64_t created, released;
 	uint64_t tables, pages;		/* copied by writers */
+	uint64_t stayed;		/* pages copied for snapshots; the process's stayed */
 	uint64_t splits;		/* of 2 MiB leaves, by writers */
 	uint64_t reused;		/* faults that found that nobody else has it any more */
 	uint64_t kept;			/* pages copied at a cut, since the host was writing them */
@@ -74,6 +75,7 @@ struct snappy {
 	struct ready ready[READY_MAX];
 	struct branch *oldest, *youngest;	/* live.h */
 	uint64_t drops;			/* the oldest one goes where no frame is left */
+	uint64_t stays;			/* the process's pages stay: prioritised.h */
 	struct branch *gone;		/* ancestors of one that was dropped, linked by ->elder */
 	uint64_t member_count, run_count;
 	struct member member[SNAPPY_MEMBERS];	/* disjoint, by rising address */

@@ -198,6 +198,14 @@ int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
 	return ret;
 }
 
+int dbos_snap_copying(struct dbos *dbos, enum dbos_snap_copying copying)
+{
+	if (!dbos->snappy || (copying != DBOS_SNAP_MOVE && copying != DBOS_SNAP_PRIORITISED))
+		return -EINVAL;
+	machine_store(&dbos->snappy->stays, copying == DBOS_SNAP_PRIORITISED);
+	return 0;
+}
+
 int dbos_snap_policy(struct dbos *dbos, enum dbos_snap_policy policy)
 {
 	if (!dbos->snappy || (policy != DBOS_SNAP_ERROR && policy != DBOS_SNAP_DROP_OLDEST))

@@ -57,6 +57,7 @@ static void all_steps(void)
 	pages_beside_members_are_common();
 	memory_stays_flat();
 	pages_come_home();
+	the_process_pages_stay();
 }
 
 static void errors(struct dbos_region *region)

@@ -39,6 +39,7 @@ void one_copy_for_two_writers(void);
 void pages_beside_members_are_common(void);
 void memory_stays_flat(void);
 void pages_come_home(void);
+void the_process_pages_stay(void);
 void tables_are_ready(void);		/* of the engine "instant" alone */
 
 #endif /* SNAPSHOTS_H */
