@@ -9,7 +9,8 @@
 #	make bochs	what runs under Bochs every day, VT-x and SVM; bochs-all: all that can
 #	make soak-hv	10,000 VMs made and ended, 64 processes at once; looks for what is left
 #	make soak-libdbos	10,000 times in and out, 1,000 threads, 500 children; what is left
-#	make soak-snapshot	10,000 snapshots by each engine; one a millisecond, for two minutes
+#	make soak-snapshot	10,000 snapshots by each engine; one a millisecond, for two minutes;
+#				sixteen orders of two processors' turns
 #	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
@@ -138,6 +139,8 @@ soak-snapshot: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab/suites/test_snapshot_soak.py --lab-profile seed --lab-require svm \
 		--lab-snapshots 10000 --lab-seconds 120 -s
+	$(BIN)/pytest lab/suites/test_interleavings.py --lab-engine vmx-bochs --lab-profile seed \
+		--lab-require vmx --lab-interleavings 16
 
 fuzz: setup
 	$(BIN)/dbos-lab image

@@ -56,6 +56,7 @@ OPTIONS = (
     Option("processes", "16", "how many processes with a VM of their own it starts at once"),
     Option("rounds", "4", "how many rounds of test_fuzz.py, of a quarter of a minute each"),
     Option("snapshots", "300", "how many snapshots of each engine test_snapshot_soak.py makes"),
+    Option("interleavings", "1", "in how many orders of turns test_interleavings.py has Bochs run"),
     Option("seconds", "5", "for how long it takes one every millisecond"),
     Option("timeout-factor", "1", "multiplies every deadline"),
 )

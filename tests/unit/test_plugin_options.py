@@ -31,6 +31,7 @@ VALUES = {
     "processes": ["2", "32", "64"],
     "rounds": ["2", "3", "40"],
     "snapshots": ["1000", "2000", "10000"],
+    "interleavings": ["2", "4", "16"],
     "seconds": ["10", "20", "120"],
     "timeout-factor": ["0.5", "2", "3"],
 }
