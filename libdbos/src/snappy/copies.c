@@ -26,15 +26,20 @@ static void take(uint64_t *entry, uint64_t bits)
  */
 void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from, uint64_t range)
 {
+	if (entry_is_table(from))
+		snappy_copy_table(snappy, gpa, from, range, DBOS_PTE_W | DBOS_PTE_LOCK);
+	else
+		fill_from_leaf(frames_memory(snappy->pool, gpa), from);
+}
+
+void snappy_copy_table(struct snappy *snappy, uint64_t gpa, uint64_t from, uint64_t range,
+		       uint64_t had)
+{
 	uint64_t *entries = frames_memory(snappy->pool, gpa);
 	struct span span = { 0, 0 };
 
-	if (!entry_is_table(from)) {
-		fill_from_leaf(entries, from);
-		return;
-	}
 	memcpy(entries, frames_memory(snappy->pool, from & DBOS_PTE_ADDR), FRAME_SIZE);
-	while (snappy_next_span(snappy, range, &span))
+	while (had & (DBOS_PTE_W | DBOS_PTE_LOCK) && snappy_next_span(snappy, range, &span))
 		entries_change(entries, span, DBOS_PTE_W | DBOS_PTE_LOCK, take);
 }
 
@@ -47,13 +52,14 @@ static void take_right(uint64_t *entry, uint64_t bits)
 }
 
 /* Entries may be locked by others, and get their flags from the processor, at any moment. */
-void snappy_forbid_writing(struct snappy *snappy, uint64_t entry, uint64_t range)
+uint64_t snappy_forbid_writing(struct snappy *snappy, uint64_t entry, uint64_t range)
 {
-	uint64_t *entries = frames_memory(snappy->pool, entry & DBOS_PTE_ADDR);
+	uint64_t *entries = frames_memory(snappy->pool, entry & DBOS_PTE_ADDR), had = 0;
 	struct span span = { 0, 0 };
 
 	while (snappy_next_span(snappy, range, &span))
-		entries_change(entries, span, DBOS_PTE_W, take_right);
+		had |= entries_change(entries, span, DBOS_PTE_W, take_right);
+	return had;
 }
 
 void snappy_copy_page(struct snappy *snappy, uint64_t to, uint64_t from)

@@ -86,31 +86,45 @@ bool snappy_next_span(const struct snappy *snappy, uint64_t range, struct span *
  */
 void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from, uint64_t range);
 
-/* The table of the 2 MiB at @range, which @entry leads to, loses all rights to write to members. */
-void snappy_forbid_writing(struct snappy *snappy, uint64_t entry, uint64_t range);
+/*
+ * The table of the 2 MiB at @range, which @entry leads to, loses all rights to write to members.
+ * Returns the bits that any of their entries had.
+ */
+uint64_t snappy_forbid_writing(struct snappy *snappy, uint64_t entry, uint64_t range);
+
+/* fill_table() behind that, in a stopped world: @had is what it returned. */
+void snappy_copy_table(struct snappy *snappy, uint64_t gpa, uint64_t from, uint64_t range,
+		       uint64_t had);
 void snappy_copy_page(struct snappy *snappy, uint64_t to, uint64_t from);
 
 /* Entries are looked at as many at a time: most have none of @bits. */
 #define ENTRIES_AT_ONCE 8
 
-static inline bool entries_have(const uint64_t *entry, uint64_t bits)
+static inline uint64_t entries_bits(const uint64_t *entry)
 {
-	return (entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] |
-		entry[7]) & bits;
+	return entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] |
+	       entry[7];
 }
 
-/* For each of the span that has any of @bits. */
-static inline void entries_change(uint64_t *entries, struct span span, uint64_t bits,
-				  void (*change)(uint64_t *entry, uint64_t bits))
+/* For each of the span that has any of @bits. Returns all bits that any has. */
+static inline uint64_t entries_change(uint64_t *entries, struct span span, uint64_t bits,
+				      void (*change)(uint64_t *entry, uint64_t bits))
 {
-	for (uint64_t i = span.first; i < span.end; i++) {
-		bool many = i % ENTRIES_AT_ONCE == 0 && i + ENTRIES_AT_ONCE <= span.end;
+	uint64_t i = span.first, end, seen = 0, some;
 
-		if (many && !entries_have(&entries[i], bits))
-			i += ENTRIES_AT_ONCE - 1;
-		else if (entries[i] & bits)
-			change(&entries[i], bits);
+	while (i < span.end) {
+		end = i + 1;
+		if (i % ENTRIES_AT_ONCE == 0 && i + ENTRIES_AT_ONCE <= span.end)
+			end = i + ENTRIES_AT_ONCE;
+		some = end - i == ENTRIES_AT_ONCE ? entries_bits(&entries[i]) : entries[i];
+		seen |= some;
+		for (; some & bits && i < end; i++) {
+			if (entries[i] & bits)
+				change(&entries[i], bits);
+		}
+		i = end;
 	}
+	return seen;
 }
 
 #define ENTRY_TABLE (DBOS_PTE_P | DBOS_PTE_U | DBOS_PTE_A)

@@ -9,15 +9,15 @@
 static uint64_t epoch_share(struct snappy *snappy, uint64_t *entry, uint64_t childs,
 			    uint64_t range)
 {
-	uint64_t old = machine_load(entry), gpa;
+	uint64_t old = machine_load(entry), gpa, had;
 
 	if (!entry_is_table(old))
 		return lazy_engine.share(snappy, entry, childs, range);
 	gpa = snappy_new_table(snappy, 1, snappy->epoch + 1);
 	if (!gpa)
 		return 0;
-	snappy_forbid_writing(snappy, old, range);
-	snappy_fill_table(snappy, gpa, old, range);
+	had = snappy_forbid_writing(snappy, old, range);
+	snappy_copy_table(snappy, gpa, old, range, had & ~DBOS_PTE_W);
 	snappy->counters.entries += TABLE_ENTRIES;
 	return gpa | ENTRY_TABLE | DBOS_PTE_W;
 }
