@@ -30,6 +30,7 @@ struct attempt {
 	uint64_t table, page;		/* frames in store */
 	bool stays;			/* the page does: the snapshots are to have the copy */
 	bool locked;			/* snappy_lock(), for that */
+	bool flushed;			/* the page, since its entry leads to the copy */
 };
 
 static struct life *life_at(const struct attempt *attempt, uint64_t entry)
@@ -132,6 +133,7 @@ static void copy_page(struct attempt *attempt, uint64_t *word, uint64_t old)
 	if (attempt->branch == &snappy->own)
 		ready_mirror(snappy, attempt->va, page | (old & ~DBOS_PTE_ADDR));
 	unlock(word, DBOS_PTE_W);
+	attempt->flushed = true;
 	machine_add(&snappy->counters.pages, 1);
 	if (owned)
 		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 0, generation);
@@ -276,6 +278,9 @@ int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 	if (!snappy_touches(snappy, va, 1))
 		return look_again(snappy, branch, attempt.va);
 	machine_add(&snappy->counters.faults, 1);
+	/* Most want one, and getting it takes them off the way down. */
+	if (branch != &snappy->own || machine_load(&branch->newest))
+		attempt.page = snappy_new_page(snappy, 0);
 	do {
 		uint64_t irqs = machine_irqs_off();
 
@@ -289,6 +294,7 @@ int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 	if (attempt.page)
 		snappy_drop(snappy, attempt.page);
 	/* Whoever was faster has changed the entry, and this processor may know the old one. */
-	tlb_flush_local(snappy->cpus, attempt.va, 1);
+	if (!attempt.flushed)
+		tlb_flush_local(snappy->cpus, attempt.va, 1);
 	return ret;
 }
