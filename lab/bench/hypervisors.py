@@ -18,7 +18,7 @@ PROFILE = "seed"
 
 
 @contextmanager
-def both_loaded(lab: Lab, otherwise: str) -> Iterator[Booted]:
+def both_loaded(lab: Lab, otherwise: str, memory_mib: int = 1024) -> Iterator[Booted]:
     """Boot it, with all that was built in ``/lab``.
 
     Dies with ``USAGE`` if the engine has no SVM, and says to type ``otherwise``.
@@ -29,7 +29,7 @@ def both_loaded(lab: Lab, otherwise: str) -> Iterator[Booted]:
             otherwise,
             status=Status.USAGE,
         )
-    with lab.booted(lab.profile(PROFILE)) as booted:
+    with lab.booted(lab.profile(PROFILE), memory_mib=memory_mib) as booted:
         lab.deploy_to(booted.guest)
         load_module(booted.guest, MODULE)
         booted.guest.run("modprobe kvm-amd", check=True)
