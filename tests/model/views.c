@@ -362,12 +362,12 @@ void view_release(unsigned int view)
 	struct branch *branch = views[view].branch, *gone;
 
 	views[view].dying = true;
-	views[view].pins = 1;
+	views[view].pins++;
 	if (snappy_lock(&snappy))
 		model_fail("the lock of snapshots can't be had");
 	if (!branch->dropped && !branch_close(branch)) {
 		views[view].dying = false;
-		views[view].pins = 0;
+		views[view].pins--;
 		snappy_unlock(&snappy);
 		return;
 	}
