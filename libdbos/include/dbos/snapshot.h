@@ -176,8 +176,9 @@ int dbos_snap_diff(struct dbos_snap *a, struct dbos_snap *b,
  * dropped for that.
  *
  * Nothing is dropped for a write in a call (<dbos/smp.h>), in a stopped world, or while the writer
- * is in a function of this header, as @to of dbos_snap_read(): these fail. With DROP_OLDEST, what
- * dbos_snap_diff() calls must not wait for threads that may write to members.
+ * is in a function of this header, as @to of dbos_snap_read(): these fail. With DROP_OLDEST, and
+ * where copying is PRIORITISED, what dbos_snap_diff() calls must not wait for threads that may
+ * write to members, nor call malloc() if the heap is one.
  *
  * -EINVAL: another policy, or there is no member yet. From handlers too.
  */

@@ -17,6 +17,7 @@
 
 #include <dbos/export.h>
 
+#include "hv/apart.h"
 #include "mm/region_memory.h"
 #include "snappy/engine.h"
 #include "snappy/export_format.h"
@@ -38,22 +39,38 @@ struct draft {
 	uint64_t count, room, copied;
 };
 
+static size_t size_of(const struct draft *draft)
+{
+	return draft->room * sizeof(*draft->run);
+}
+
+/* Not by malloc(): who has its lock may wait for that of snapshots, to write to the heap. */
+static bool make_room(struct draft *draft)
+{
+	struct draft more = { .room = draft->room ? 2 * draft->room : 64 };
+
+	more.run = apart_alloc(size_of(&more));
+	if (!more.run)
+		return false;
+	if (draft->run)
+		memcpy(more.run, draft->run, size_of(draft));
+	apart_free(draft->run, size_of(draft));
+	draft->run = more.run;
+	draft->room = more.room;
+	return true;
+}
+
 static int add_run(struct draft *draft, const struct index_run *run)
 {
-	struct index_run *more, *last = draft->count ? &draft->run[draft->count - 1] : NULL;
+	struct index_run *last = draft->count ? &draft->run[draft->count - 1] : NULL;
 
 	if (last && last->va + last->length == run->va && last->file == run->file &&
 	    last->offset + last->length == run->offset) {
 		last->length += run->length;
 		return 0;
 	}
-	if (draft->count == draft->room) {
-		draft->room = draft->room ? 2 * draft->room : 64;
-		more = realloc(draft->run, draft->room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		draft->run = more;
-	}
+	if (draft->count == draft->room && !make_room(draft))
+		return -ENOMEM;
 	draft->run[draft->count++] = *run;
 	return 0;
 }
@@ -215,7 +232,7 @@ static int build(struct dbos_export *export)
 		munmap(export->index, export->index->size);
 	if (file >= 0)
 		close(file);
-	free(draft.run);
+	apart_free(draft.run, size_of(&draft));
 	return ret;
 }
 
