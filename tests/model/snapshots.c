@@ -24,6 +24,7 @@ static struct {
 	bool plain;		/* nobody writes in snapshots, the host writes nothing: see end() */
 	bool restless;		/* vCPUs are in the host again and again */
 	bool calls;		/* the host does much of it */
+	bool readers;		/* ... of it reading for those on snapshots, where pages stay */
 	unsigned int pages;	/* 1: who writes it, and who sees it, is all that is tried */
 } test;
 
@@ -149,7 +150,10 @@ static void use_common(const struct who *who)
 static unsigned int draw_operation(void)
 {
 	static const unsigned int of_calls[] = { 0, 1, 2, 9, 10, 14, 15, 18 };
+	static const unsigned int of_readers[] = { 0, 9, 11, 11, 15, 18, 15, 18 };
 
+	if (test.readers)
+		return of_readers[model_random(sizeof(of_readers) / sizeof(of_readers[0]))];
 	if (test.calls)
 		return of_calls[model_random(sizeof(of_calls) / sizeof(of_calls[0]))];
 	return model_random(test.pages == 1 ? 11 : 20);
@@ -231,11 +235,12 @@ static void begin(uint64_t seed)
 
 	memset(&test, 0, sizeof(test));
 	views_begin(seed, 16, true);
-	kind = model_random(5);
+	kind = model_random(6);
 	test.plain = kind == 1;
 	if (test.plain)
 		views_keep_nothing();
-	snappy.stays = model_random(3) == 0;
+	test.readers = kind == 5;
+	snappy.stays = test.readers || model_random(3) == 0;
 	test.restless = kind == 2;
 	test.calls = kind == 4;
 	test.pages = kind >= 3 ? 1 : VIEW_PAGES;

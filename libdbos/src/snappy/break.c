@@ -38,9 +38,6 @@ static struct life *life_at(const struct attempt *attempt, uint64_t entry)
 	return life_of(&attempt->snappy->lives, entry & DBOS_PTE_ADDR);
 }
 
-/* A generation that is behind everybody: there was no table before. */
-#define FLUSHED 1
-
 /*
  * A leaf has the birth of its first page. Translations stay what they are, so nobody has to flush
  * for them; but processors may walk through the old table by what they have cached of this entry.
@@ -58,7 +55,7 @@ static enum outcome copy_table(struct attempt *attempt, uint64_t *word, uint64_t
 	snappy_fill_table(snappy, attempt->table, old, attempt->va & ~(SNAPPY_RANGE - 1));
 	copy = life_at(attempt, attempt->table);
 	machine_store(&copy->birth, machine_load(&snappy->epoch));
-	machine_store(&copy->generation, entry_is_table(old) ? 0 : FLUSHED);
+	machine_store(&copy->generation, entry_is_table(old) ? 0 : LIFE_FLUSHED);
 	if (!machine_cas(word, &old, attempt->table | ENTRY_TABLE | DBOS_PTE_W))
 		return AGAIN;
 	attempt->table = 0;
@@ -102,14 +99,16 @@ static void unlock(uint64_t *word, uint64_t set)
 
 /*
  * Who is on another branch has never known the page by this one's entry, or has forgotten it. But
- * tables are made ready from the process's by whoever does it, and he is to see the change.
+ * tables are made ready from the process's by whoever does it, and he is to see the change: by the
+ * locked addition he does, or is counted.
  */
 static uint64_t flush_branch(const struct attempt *attempt)
 {
 	struct snappy *snappy = attempt->snappy;
-	bool of_all = machine_load(&snappy->ready_count) > 0;
+	bool of_all;
 
 	machine_add(&snappy->counters.flushes, 1);
+	of_all = attempt->branch == &snappy->own && machine_load(&snappy->ready_count);
 	return tlb_flush_roots(snappy->cpus, of_all ? TLB_ALL_ROOTS : TLB_THIS_ROOT,
 			       branch_root(attempt->branch), attempt->va, 1);
 }
@@ -139,21 +138,22 @@ static void copy_page(struct attempt *attempt, uint64_t *word, uint64_t old)
 		snappy_unlink(snappy, attempt->branch, old & DBOS_PTE_ADDR, 0, generation);
 }
 
-/* False: it is to move. */
-static bool stay(struct attempt *attempt, uint64_t *word, uint64_t old)
+static enum outcome open_shared(struct attempt *attempt, uint64_t *word, uint64_t old)
 {
-	enum stay stayed;
+	enum stay stayed = STAY_NOT;
 
-	if (!attempt->stays)
-		return false;
-	stayed = prioritised_copy(attempt->snappy, attempt->va, old & DBOS_PTE_ADDR,
-				  attempt->page);
-	if (stayed == STAY_NOT)
-		return false;
-	if (stayed == STAY_COPIED)
+	if (attempt->stays)
+		stayed = prioritised_copy(attempt->snappy, attempt->va, old & DBOS_PTE_ADDR,
+					  attempt->page);
+	if (stayed == STAY_NOT) {
+		copy_page(attempt, word, old);
+		return DONE;
+	}
+	if (stayed != STAY_ALONE)
 		attempt->page = 0;
-	unlock(word, DBOS_PTE_W);
-	return true;
+	attempt->stays = stayed != STAY_BACK;
+	unlock(word, stayed == STAY_BACK ? 0 : DBOS_PTE_W);
+	return stayed == STAY_BACK ? AGAIN : DONE;
 }
 
 static enum outcome open_page(struct attempt *attempt, uint64_t *word)
@@ -176,12 +176,10 @@ static enum outcome open_page(struct attempt *attempt, uint64_t *word)
 		return NEEDS_LOCK;
 	if (!machine_cas(word, &old, old | DBOS_PTE_LOCK))
 		return AGAIN;
-	if (alone) {
-		machine_add(&attempt->snappy->counters.reused, 1);
-		unlock(word, DBOS_PTE_W);
-	} else if (!stay(attempt, word, old)) {
-		copy_page(attempt, word, old);
-	}
+	if (!alone)
+		return open_shared(attempt, word, old);
+	machine_add(&attempt->snappy->counters.reused, 1);
+	unlock(word, DBOS_PTE_W);
 	return DONE;
 }
 

@@ -19,6 +19,7 @@ static uint64_t *own_entries(struct snappy *snappy, uint64_t *word, uint64_t va)
 		if (!gpa)
 			return NULL;
 		snappy_fill_table(snappy, gpa, old, va & ~(SNAPPY_RANGE - 1));
+		life_of(&snappy->lives, gpa)->generation = LIFE_FLUSHED;
 		old = gpa | ENTRY_TABLE | DBOS_PTE_W;
 		machine_store(word, old);
 	}

@@ -22,13 +22,16 @@
 struct life {
 	uint64_t birth;		/* epoch; its branch is younger */
 	/*
-	 * Of the flush behind its unlinking. Of a table that is a copy, and in use: of the flush
-	 * behind that; 0: it has yet to be raised.
+	 * Of the flush behind its unlinking. Of a leaf table of the process's: of the flush behind
+	 * its coming in another one's place; 0: it has yet to be raised.
 	 */
 	uint64_t generation;
 	struct life *next;	/* in a list of those that a snapshot holds */
 	uint64_t frame;		/* mapped by the process: where; free: its address, and its level */
 };
+
+/* A generation that is behind everybody: there was no other table before. */
+#define LIFE_FLUSHED 1
 
 /* In the low bits of an address: it was a table of that level, or 0: a page. */
 #define LIFE_LEVEL 7ull

@@ -113,6 +113,7 @@ static int prepare_range(struct snappy *snappy, uint64_t range, bool whole)
 {
 	struct table_entry entry;
 	int ret = table_lock(&snappy->own.table, range, whole ? 2 : 1, &entry);
+	struct life *life;
 	uint64_t pde;
 
 	if (!ret)
@@ -120,8 +121,11 @@ static int prepare_range(struct snappy *snappy, uint64_t range, bool whole)
 	else if (ret != -EEXIST)
 		return ret;
 	pde = machine_load(snappy_pde(snappy, &snappy->own, range));
-	if (entry_is_table(pde))
-		machine_store(&life_of(&snappy->lives, pde & DBOS_PTE_ADDR)->birth, snappy->epoch);
+	if (!entry_is_table(pde))
+		return 0;
+	life = life_of(&snappy->lives, pde & DBOS_PTE_ADDR);
+	machine_store(&life->birth, snappy->epoch);
+	machine_store(&life->generation, LIFE_FLUSHED);
 	return 0;
 }
 

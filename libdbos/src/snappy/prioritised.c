@@ -140,6 +140,21 @@ static void leave_old_table(struct snappy *snappy, uint64_t va)
 		tlb_flush_roots(snappy->cpus, TLB_THIS_ROOT, root, va, 1);
 }
 
+/*
+ * They have seen the copy meanwhile, so a call of theirs may use it: it is freed as any page, which
+ * looks for calls, and as one that no snapshot has.
+ */
+static enum stay lead_back(struct snappy *snappy, uint64_t va, uint64_t gpa, uint64_t copy)
+{
+	uint64_t generation = 0;
+
+	lead_all(snappy, va, copy, gpa, &generation);
+	machine_store(&life_of(&snappy->lives, copy)->birth, snappy->epoch);
+	snappy_unlink(snappy, &snappy->own, copy, 0,
+		      generation ? generation : machine_load(&snappy->cpus->tlb.generation));
+	return STAY_BACK;
+}
+
 /* The copy has the page's life, as if it had been there instead. */
 enum stay prioritised_copy(struct snappy *snappy, uint64_t va, uint64_t gpa, uint64_t copy)
 {
@@ -154,10 +169,8 @@ enum stay prioritised_copy(struct snappy *snappy, uint64_t va, uint64_t gpa, uin
 	leave_old_table(snappy, va);
 	led = lead_all(snappy, va, gpa, copy, &generation);
 	/* Whose page is another one by now may have begun a call before. */
-	if (host_uses(snappy, gpa)) {
-		lead_all(snappy, va, copy, gpa, &generation);
-		return STAY_NOT;
-	}
+	if (host_uses(snappy, gpa))
+		return led ? lead_back(snappy, va, gpa, copy) : STAY_NOT;
 	machine_store(&life->birth, snappy->epoch);
 	if (!led)
 		return STAY_ALONE;

@@ -21,6 +21,7 @@ enum stay {
 	STAY_NOT,		/* nothing has changed */
 	STAY_ALONE,		/* the page may be written: no snapshot has it any more */
 	STAY_COPIED,		/* ... and @copy is theirs */
+	STAY_BACK,		/* the page is to move, to another frame: @copy is given up */
 };
 
 /*
