@@ -276,9 +276,10 @@ int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 	if (!snappy_touches(snappy, va, 1))
 		return look_again(snappy, branch, attempt.va);
 	machine_add(&snappy->counters.faults, 1);
-	/* Most want one, and getting it takes them off the way down. */
-	if (branch != &snappy->own || machine_load(&branch->newest))
-		attempt.page = snappy_new_page(snappy, 0);
+	/*
+	 * No page is got before one is wanted: what has frames may be a member's page itself, of a
+	 * program that libdbos is linked into, and is the process's alone, but without W (KEEP).
+	 */
 	do {
 		uint64_t irqs = machine_irqs_off();
 
