@@ -191,8 +191,8 @@ int dbos_snap_policy(struct dbos *dbos, enum dbos_snap_policy policy);
  * said otherwise: its own, and nobody on a snapshot notices. PRIORITISED: theirs, and the process's
  * page stays where it was. So threads outside, children of fork() and the kernel go on reading
  * there what the process has (to write there is theirs no more than before), and vCPUs of the
- * process need not flush; those on snapshots do. Such writes are done one at a time, and look at
- * each snapshot; of 2 MiB that are one leaf each snapshot gets a table of its own.
+ * process need not flush, but once for 2 MiB; those on snapshots do. Such writes are done one at a
+ * time, and look at each snapshot; of 2 MiB that are one leaf each of these gets a table.
  *
  * A page moves nevertheless while a system call made on a snapshot is using it, if a snapshot that
  * is exported has it, if no frame for a table is left, and if it is written in a function of this
@@ -225,7 +225,8 @@ struct dbos_snap_stats {
 	uint64_t live;			/* snapshots that are neither released nor dropped */
 	uint64_t epoch, oldest;		/* the present one; of the oldest of these, 0: none */
 	uint64_t faults;		/* writes that had to be seen to, of system calls too */
-	uint64_t flushes;		/* that vCPUs inside were waited for: one for a page */
+	/* That vCPUs inside were waited for: one for a page; if it stayed, for each look at all. */
+	uint64_t flushes;
 	uint64_t lazy_flushes;		/* that nobody waited for: of tables, and of cuts */
 	uint64_t held;			/* frames that only snapshots have, and not as their own */
 	uint64_t waiting;		/* free frames that system calls use */

@@ -67,8 +67,8 @@ void tlb_flush_local(struct cpus *cpus, uint64_t va, uint64_t pages);
 uint64_t tlb_flush(struct cpus *cpus, uint64_t va, uint64_t pages, enum tlb_wait wait);
 
 /*
- * As TLB_SYNC, for what has changed in some page tables only: who has another one loaded is not
- * waited for. He knows nothing of it, and catches up at some time.
+ * As TLB_SYNC, for what has changed in the page table of @root only, or in all but that: who has
+ * none of these loaded is not waited for. He knows nothing of it, and catches up at some time.
  */
 uint64_t tlb_flush_roots(struct cpus *cpus, enum tlb_roots roots, uint64_t root, uint64_t va,
 			 uint64_t pages);

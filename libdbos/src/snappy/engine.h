@@ -92,7 +92,7 @@ void snappy_fill_table(struct snappy *snappy, uint64_t gpa, uint64_t from, uint6
  */
 uint64_t snappy_forbid_writing(struct snappy *snappy, uint64_t entry, uint64_t range);
 
-/* fill_table() behind that, in a stopped world: @had is what it returned. */
+/* fill_table(), in a stopped world: members' entries have no other bits to lose than of @had. */
 void snappy_copy_table(struct snappy *snappy, uint64_t gpa, uint64_t from, uint64_t range,
 		       uint64_t had);
 void snappy_copy_page(struct snappy *snappy, uint64_t to, uint64_t from);
