@@ -19,6 +19,7 @@
 #define LARGE  (300ul << 10)	/* mmap's, if malloc() were left alone */
 #define TEXT   400
 #define RANGE  (2ul << 20)
+#define HOLES  8
 #define PAGE   DBOS_PAGE_SIZE
 
 struct node {
@@ -215,6 +216,51 @@ static void memory_that_comes_later(void)
 	printf("late: ok\n");
 }
 
+/*
+ * Where libdbos's own memory goes: the kernel fills the highest hole that is large enough, and
+ * these are the first below all objects. Of each 2 MiB the first page is left to us.
+ */
+static char *make_holes(void)
+{
+	char *room = mmap(NULL, (HOLES + 1) * RANGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *first = (char *)(((uintptr_t)room + RANGE - 1) & ~(RANGE - 1));
+
+	check(room != MAP_FAILED, "mmap");
+	for (unsigned int i = 0; i < HOLES; i++)
+		check(munmap(first + i * RANGE + PAGE, RANGE - PAGE) == 0, "munmap");
+	return first;
+}
+
+/*
+ * Members in the 2 MiB in which libdbos has what it needs to handle their faults: that must not
+ * fault itself.
+ */
+static void beside_ours(char *first)
+{
+	struct dbos_snap *snap;
+	unsigned long value;
+
+	check((char *)dbos > first && (char *)dbos < first + HOLES * RANGE,
+	      "libdbos's memory is at %p, not beside %p", (void *)dbos, (void *)first);
+	for (unsigned int i = 0; i < HOLES; i++) {
+		first[i * RANGE] = 1;
+		check_ok(dbos_snap_add_memory(dbos, first + i * RANGE, PAGE, 0));
+	}
+	check_ok(dbos_snap_create(dbos, engine, &snap));
+	for (unsigned int i = 0; i < HOLES; i++) {
+		first[i * RANGE] = 2;
+		check_ok(dbos_snap_read(snap, first + i * RANGE, &value, 8));
+		check(value == 1, "the snapshot has %lu", value);
+	}
+	check_ok(dbos_snap_release(snap));
+	for (unsigned int i = 0; i < HOLES; i++) {
+		check_ok(dbos_snap_remove_memory(dbos, first + i * RANGE, PAGE));
+		check(first[i * RANGE] == 2, "what has left");
+	}
+	printf("beside: ok\n");
+}
+
 struct seen {
 	unsigned long *memory, pages;
 };
@@ -266,6 +312,8 @@ static void regions_that_leave(void)
 
 int main(int argc, char **argv)
 {
+	char *holes = make_holes();
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	keep = argc > 1 && !strcmp(argv[1], "kept") ? DBOS_SNAP_KEEP : 0;
 	engine = argc > 2 && !strcmp(argv[2], "epoch") ? DBOS_SNAP_EPOCH : 0;
@@ -273,6 +321,7 @@ int main(int argc, char **argv)
 	check_ok(dbos_init());
 	dbos = dbos_instance();
 	check_ok(dbos_enter());
+	beside_ours(holes);
 	check_ok(dbos_snap_add_process(dbos, 1ul << 20, keep));
 	check_ok(dbos_snap_add_process(dbos, 1ul << 20, keep));
 	for (unsigned long i = 0; i < NODES; i++)

@@ -105,6 +105,7 @@ void views_members_begin(bool large);
 void views_members_add(void);
 
 bool views_parted(void);			/* there are common pages (common.h) */
+bool view_is_shared(unsigned int page);		/* with snapshots, down to its leaf table */
 bool view_keeps(unsigned int page);		/* the process's is where it was at first */
 /* Who has a page kept has a table of its own, and may hold the one that it was given beside it. */
 void views_keep_nothing(void);
@@ -117,5 +118,6 @@ void views_check_ready(void);
 
 /* The tables on the way from @root and, last, the page; 0 where there is nothing. */
 void view_walk(uint64_t root, unsigned int page, uint64_t path[TABLE_LEVELS + 1]);
+uint64_t view_walk_to(uint64_t root, uint64_t va, uint64_t *rights);
 
 #endif /* VIEWS_H */

@@ -69,6 +69,12 @@ bool view_keeps(unsigned int page)
 	return false;
 }
 
+/* Not all of its 2 MiB are one member: tables that are ready have nothing there. */
+bool view_is_shared(unsigned int page)
+{
+	return !parted || place_of(page) >= 2 * TABLE_ENTRIES;
+}
+
 void views_keep_nothing(void)
 {
 	keeps = 0;

@@ -56,7 +56,8 @@ int dbos_snap_add(struct dbos *dbos, struct dbos_region *region);
 
 /*
  * The region is no member any more: its pages go back to its own memory, while all vCPUs stand
- * still. -EINVAL: it is none; -EBUSY: there are snapshots, or a system call uses it.
+ * still. -EINVAL: it is none; -EBUSY: there are snapshots, or a system call uses it, or a write
+ * that has begun beside one is not over.
  */
 int dbos_snap_remove(struct dbos *dbos, struct dbos_region *region);
 

@@ -276,10 +276,6 @@ int snappy_break(struct snappy *snappy, struct branch *branch, uint64_t va)
 	if (!snappy_touches(snappy, va, 1))
 		return look_again(snappy, branch, attempt.va);
 	machine_add(&snappy->counters.faults, 1);
-	/*
-	 * No page is got before one is wanted: what has frames may be a member's page itself, of a
-	 * program that libdbos is linked into, and is the process's alone, but without W (KEEP).
-	 */
 	do {
 		uint64_t irqs = machine_irqs_off();
 

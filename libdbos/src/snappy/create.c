@@ -10,13 +10,19 @@
 #include "snappy/keep.h"
 #include "snappy/live.h"
 
-/* Entries of nothing are copied as such. */
+/*
+ * Entries of nothing are copied as such. In a run that is kept each has a leaf table of its own: to
+ * what is not taken from the process a write must never fault, since the memory in which a fault
+ * is handled may be there: our frames', our locks', stacks.
+ */
 static int share_run(struct snappy *snappy, const struct engine *engine,
 		     const struct branch *parent, const struct branch *child,
 		     const struct member *run)
 {
 	uint64_t *entry = NULL, *childs = NULL, had;
 
+	if (run->kept)
+		engine = &epoch_engine;
 	for (uint64_t va = run->va; va < run->end; va += SNAPPY_RANGE) {
 		entry = snappy_next_pde(snappy, parent, va, entry);
 		childs = snappy_next_pde(snappy, child, va, childs);

@@ -36,7 +36,8 @@ void snappy_unlink(struct snappy *snappy, struct branch *branch, uint64_t gpa, u
 		   uint64_t generation);
 void snappy_free_lives(struct snappy *snappy, struct life *lives);
 
-/* A member's own frames that rest are not handed out any more. */
+/* A member's own frames that rest: how many; and they are not handed out any more. */
+uint64_t snappy_resting_of(struct snappy *snappy, const struct lives_extent *extent);
 void snappy_wake(struct snappy *snappy, const struct lives_extent *extent);
 
 /* join.c: there is nothing at [va, end), whole 2 MiB, in any snapshot. -ENOMEM. */

@@ -63,13 +63,23 @@ struct life *snappy_take_resting(struct snappy *snappy)
 	return resting;
 }
 
+uint64_t snappy_resting_of(struct snappy *snappy, const struct lives_extent *extent)
+{
+	uint64_t irqs = spin_lock(&snappy->resting_lock), count = 0;
+
+	for (const struct life *life = snappy->resting; life; life = life->next)
+		count += lives_are_of(extent, life);
+	spin_unlock(&snappy->resting_lock, irqs);
+	return count;
+}
+
 void snappy_wake(struct snappy *snappy, const struct lives_extent *extent)
 {
 	uint64_t irqs = spin_lock(&snappy->resting_lock);
 	struct life **link = &snappy->resting;
 
 	while (*link) {
-		if (*link < extent->life || *link >= extent->life + extent->count) {
+		if (!lives_are_of(extent, *link)) {
 			link = &(*link)->next;
 			continue;
 		}

@@ -59,8 +59,11 @@ static int keep_page(struct snappy *snappy, struct branch *parent, struct branch
 	if (!page)
 		return -ENOMEM;
 	snappy_copy_page(snappy, page, entry & DBOS_PTE_ADDR);
-	childs[i] = page | (childs[i] & ~DBOS_PTE_ADDR);
+	childs[i] = page | (childs[i] & ~DBOS_PTE_ADDR) | DBOS_PTE_W;
 	machine_store(&life_of(&snappy->lives, entry & DBOS_PTE_ADDR)->birth, snappy->epoch);
+	/* Only its processor's flags change meanwhile. */
+	while (!machine_cas(&entries[i], &entry, entry | DBOS_PTE_W))
+		;
 	snappy->counters.kept++;
 	return 0;
 }

@@ -87,11 +87,6 @@ static struct life *go_home(struct snappy *snappy, uint64_t *entry, uint64_t va,
 	return life;
 }
 
-static bool is_of(const struct lives_extent *extent, const struct life *life)
-{
-	return life >= extent->life && life < extent->life + extent->count;
-}
-
 /* All of them; those that leave with the member are not free, but at home. */
 static struct life *all_go_home(struct snappy *snappy, const struct member *member,
 				const struct lives_extent *extent)
@@ -107,7 +102,7 @@ static struct life *all_go_home(struct snappy *snappy, const struct member *memb
 		if ((*entry & DBOS_PTE_ADDR) != home)
 			life = go_home(snappy, entry, va, home);
 		machine_store(entry, machine_load(entry) | DBOS_PTE_W);
-		if (!life || is_of(extent, life))
+		if (!life || lives_are_of(extent, life))
 			continue;
 		life->next = free;
 		free = life;
@@ -148,6 +143,25 @@ static bool host_is_at_it(struct snappy *snappy, const struct member *member,
 	       inflight_uses(snappy->inflights, limit, host, host + extent->count * FRAME_SIZE);
 }
 
+/*
+ * A write fault that has begun beside a snapshot may have got one of its frames for a copy, and is
+ * between two attempts: then some page's home is neither another one's nor resting.
+ */
+static bool fault_has_one(struct snappy *snappy, const struct member *member,
+			  const struct lives_extent *extent)
+{
+	uint64_t homeless = 0;
+
+	for (uint64_t va = member->va; va < member->end; va += FRAME_SIZE) {
+		uint64_t home = extent->gpa + (va - member->va);
+		const uint64_t *entry = entry_of(snappy, va);
+
+		if (entry && *entry & DBOS_PTE_P && (*entry & DBOS_PTE_ADDR) != home)
+			homeless += !entry_at(snappy, home);
+	}
+	return homeless > snappy_resting_of(snappy, extent);
+}
+
 /* The member's frame that is first in its memory. */
 static struct lives_extent *extent_of(struct snappy *snappy, uint64_t va)
 {
@@ -163,7 +177,6 @@ static void leave(struct snappy *snappy, const struct member *member, struct liv
 	struct life *free, *life;
 	uint64_t generation;
 
-	note_pages(snappy);
 	free = all_go_home(snappy, member, extent);
 	snappy_wake(snappy, extent);
 	open_ranges(snappy, member);
@@ -187,7 +200,8 @@ int snappy_remove_member(struct snappy *snappy, uint64_t va, struct lives_extent
 	if (ret)
 		return ret;
 	member = (struct member){ .va = va, .end = va + extent->count * FRAME_SIZE };
-	if (host_is_at_it(snappy, &member, extent)) {
+	note_pages(snappy);
+	if (host_is_at_it(snappy, &member, extent) || fault_has_one(snappy, &member, extent)) {
 		ret = -EBUSY;
 	} else {
 		leave(snappy, &member, extent);

@@ -12,6 +12,7 @@
 #ifndef DBOS_LIFE_H
 #define DBOS_LIFE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "mm/frames.h"
@@ -43,6 +44,11 @@ struct lives_extent {
 	struct life *life;
 	char *inside, *outside;		/* where the memory is for the guest, and for the host */
 };
+
+static inline bool lives_are_of(const struct lives_extent *extent, const struct life *life)
+{
+	return life >= extent->life && life < extent->life + extent->count;
+}
 
 #define LIVES_EXTENTS 1024
 

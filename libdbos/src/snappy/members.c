@@ -85,23 +85,38 @@ bool snappy_next_span(const struct snappy *snappy, uint64_t range, struct span *
 	return span->end > span->first;
 }
 
-/* Members as they are, in whole 2 MiB, and together where they meet. */
+/* The last may hold the first 2 MiB already: as those of two members, so they are kept. */
+static void add_run(struct snappy *snappy, uint64_t va, uint64_t end, bool kept)
+{
+	uint64_t count = snappy->run_count;
+	struct member *last = count ? &snappy->run[count - 1] : NULL;
+
+	if (last && va < last->end)
+		va = last->end;
+	if (va >= end)
+		return;
+	if (last && va == last->end && kept == last->kept) {
+		last->end = end;
+		return;
+	}
+	snappy->run[count] = (struct member){ .va = va, .end = end, .kept = kept };
+	machine_store(&snappy->run_count, count + 1);
+}
+
+/* Each member in whole 2 MiB; its first and its last may be others' too. */
 static void find_runs(struct snappy *snappy)
 {
-	struct member *run = NULL;
-
 	machine_store(&snappy->run_count, 0);
 	for (uint64_t i = 0; i < snappy->member_count; i++) {
-		uint64_t va = snappy->member[i].va & ~(SNAPPY_RANGE - 1);
-		uint64_t end = (snappy->member[i].end + SNAPPY_RANGE - 1) & ~(SNAPPY_RANGE - 1);
+		const struct member *member = &snappy->member[i];
+		uint64_t va = member->va & ~(SNAPPY_RANGE - 1);
+		uint64_t whole = (member->va + SNAPPY_RANGE - 1) & ~(SNAPPY_RANGE - 1);
+		uint64_t end = member->end & ~(SNAPPY_RANGE - 1);
 
-		if (run && va <= run->end) {
-			run->end = end;
-			continue;
-		}
-		run = &snappy->run[snappy->run_count];
-		*run = (struct member){ .va = va, .end = end };
-		machine_store(&snappy->run_count, snappy->run_count + 1);
+		add_run(snappy, va, whole, true);
+		add_run(snappy, whole, end, member->kept);
+		if (member->end > end)
+			add_run(snappy, end, end + SNAPPY_RANGE, true);
 	}
 }
 

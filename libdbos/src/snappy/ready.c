@@ -119,6 +119,9 @@ static int make_ranges(struct snappy *snappy, struct branch *branch)
 	for (uint64_t i = 0; !ret && i < snappy->run_count; i++) {
 		const struct member *run = &snappy->run[i];
 
+		/* The cut makes them: share_run(). */
+		if (run->kept)
+			continue;
 		for (uint64_t va = run->va; !ret && va < run->end; va += SNAPPY_RANGE) {
 			ret = make_range(snappy, branch, va);
 			let_others(snappy);

@@ -21,8 +21,12 @@
 
 #define SNAPPY_RANGE	(1ull << 21)
 #define SNAPPY_MEMBERS	(LIVES_EXTENTS - 1)
+#define SNAPPY_RUNS	(3 * SNAPPY_MEMBERS)
 
-/* A range of pages. */
+/*
+ * A range of pages. A run of 2 MiB is kept if any of them has kept pages, or pages that are not of
+ * one member: there the process never loses the right to write to these (create.c).
+ */
 struct member {
 	uint64_t va, end;
 	uint64_t gpa;			/* of its own memory */
@@ -79,7 +83,7 @@ struct snappy {
 	struct branch *gone;		/* ancestors of one that was dropped, linked by ->elder */
 	uint64_t member_count, run_count;
 	struct member member[SNAPPY_MEMBERS];	/* disjoint, by rising address */
-	struct member run[SNAPPY_MEMBERS];	/* the 2 MiB that hold them; none next to another */
+	struct member run[SNAPPY_RUNS];	/* the 2 MiB that hold them, disjoint, by rising address */
 	struct spinlock waiting_lock;
 	struct life *waiting;		/* free, but for a system call that uses them */
 	struct spinlock resting_lock;
@@ -115,7 +119,7 @@ int snappy_add_member(struct snappy *snappy, uint64_t va, const struct lives_ext
 /*
  * leave.c: the member that begins at @va is none any more; *memory is what it was added with, and
  * its pages are there again. -EINVAL: none begins there; -EBUSY: there are snapshots, or system
- * calls use it; -EDEADLK. Under snappy_lock().
+ * calls use it, or a write fault that has begun beside one; -EDEADLK. Under snappy_lock().
  */
 int snappy_remove_member(struct snappy *snappy, uint64_t va, struct lives_extent *memory);
 bool snappy_is_member(const struct snappy *snappy, uint64_t va);
