@@ -45,26 +45,6 @@ void view_walk(uint64_t root, unsigned int page, uint64_t path[TABLE_LEVELS + 1]
 	path[TABLE_LEVELS] = gpa;
 }
 
-/* *rights: the flags that the entries on the way have in common. */
-uint64_t view_walk_to(uint64_t root, uint64_t va, uint64_t *rights)
-{
-	uint64_t gpa = root;
-
-	*rights = ~DBOS_PTE_ADDR;
-	for (unsigned int level = TABLE_LEVELS; level > 0; level--) {
-		uint64_t size = 1ull << (12 + 9 * (level - 1));
-		uint64_t entry = *data_word(gpa + va / size % TABLE_ENTRIES * 8);
-
-		*rights &= entry;
-		gpa = entry & DBOS_PTE_ADDR;
-		if (!(entry & DBOS_PTE_P))
-			return 0;
-		if (level > 1 && entry & DBOS_PTE_PS)
-			return gpa + (va % size & ~(FRAME_SIZE - 1ull));
-	}
-	return gpa;
-}
-
 uint64_t view_word(unsigned int view, unsigned int page, unsigned int word, uint64_t *gpa)
 {
 	uint64_t path[TABLE_LEVELS + 1];
