@@ -90,6 +90,7 @@ static void begin(uint64_t seed)
 	memset(&test, 0, sizeof(test));
 	views_begin(seed, CPUS, false);
 	views_keep_nothing();
+	snappy.stays = model_random(3) == 0;
 	for (unsigned int i = 0; i < CPUS; i++)
 		test.id[i] = i;
 	fixture_add_cpu(0, make_snapshots, &test.id[0]);

@@ -130,6 +130,7 @@ static void begin(uint64_t seed)
 	test.pages = seed % 3 == 0;
 	views_begin(seed, CPUS, false);
 	test.cpus = 2 + model_random(CPUS - 1);
+	snappy.stays = model_random(3) == 0;
 	for (unsigned int i = 0; i < test.cpus; i++) {
 		who[i] = (struct who){ .slot = i, .id = i };
 		fixture_add_cpu(who[i].id, run_cpu, &who[i]);
