@@ -157,6 +157,20 @@ void tlb_wait_root(struct cpus *cpus, uint64_t root, uint64_t generation)
 	wait_for(cpus, &(struct wait){ generation, TLB_THIS_ROOT, root });
 }
 
+void tlb_ask(struct cpus *cpus, uint64_t generation)
+{
+	uint64_t asked = machine_load(&cpus->tlb.asked);
+	uint64_t limit = machine_load(&cpus->limit);
+
+	if (asked >= generation ||
+	    !machine_cas(&cpus->tlb.asked, &asked, machine_load(&cpus->tlb.generation)))
+		return;
+	for (uint64_t i = 0; i < limit; i++) {
+		if (&cpus->cpu[i] != cpus_self(cpus) && is_behind(&cpus->cpu[i], generation))
+			machine_send_ipi(i);
+	}
+}
+
 /* A locked operation: whoever sees the generation sees the page table as it is now. */
 static uint64_t raise(struct tlb *tlb, uint64_t va, uint64_t pages)
 {

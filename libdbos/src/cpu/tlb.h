@@ -40,6 +40,7 @@ struct tlb_request {
 
 struct tlb {
 	uint64_t generation;
+	uint64_t asked;		/* for this one and all before */
 	struct tlb_request request[TLB_REQUESTS];
 };
 
@@ -79,6 +80,12 @@ void tlb_load_root(struct cpus *cpus, uint64_t root, uint64_t gpa);
 /* Sees to it that no vCPU is behind @generation; what TLB_SYNC does after raising it. */
 void tlb_wait(struct cpus *cpus, uint64_t generation);
 void tlb_wait_root(struct cpus *cpus, uint64_t root, uint64_t generation);
+
+/*
+ * Those that are behind @generation are sent an interrupt, in which they catch up, and nobody is
+ * waited for. Nothing is sent if that was done since. From anywhere.
+ */
+void tlb_ask(struct cpus *cpus, uint64_t generation);
 
 /* The newest generation that no vCPU is behind; one that is outside is behind none. */
 uint64_t tlb_settled(struct cpus *cpus);

@@ -66,27 +66,44 @@ static struct frames_own *own_lists(struct frames *frames)
 	return number == MACHINE_NO_CPU ? NULL : &frames->own[number];
 }
 
-/* Up to @most frames of one partition: used ones that are settled, then fresh ones. */
-static void take_from(struct frames *frames, struct frames_partition *partition,
+/* Up to @most used frames of one partition that are settled. */
+static void take_used(struct frames *frames, struct frames_partition *partition,
 		      struct frame_list *list, uint32_t most)
 {
-	uint64_t settled = tlb_settled(frames->cpus);
+	uint64_t settled = tlb_settled(frames->cpus), generation = 0;
 	uint64_t irqs = spin_lock(&partition->lock);
 
 	move_settled(frames, &partition->limbo, &partition->free, settled);
 	move(frames, &partition->free, list, most);
+	if (partition->limbo.count >= FRAMES_ASK)
+		generation = frames->frame[partition->limbo.first].generation;
+	spin_unlock(&partition->lock, irqs);
+	if (generation)
+		tlb_ask(frames->cpus, generation);
+}
+
+static void take_fresh(struct frames *frames, struct frames_partition *partition,
+		       struct frame_list *list, uint32_t most)
+{
+	uint64_t irqs = spin_lock(&partition->lock);
+
 	while (list->count < most && partition->fresh < partition->end)
 		append(frames, list, partition->fresh++);
 	spin_unlock(&partition->lock, irqs);
 }
 
+/* Whoever used them: memory in use is what was in use at once, not what was used in turn. */
 static void take_batch(struct frames *frames, struct frame_list *list, uint32_t first,
 		       uint32_t most)
 {
-	for (uint32_t i = 0; i < FRAMES_PARTITIONS && !list->count; i++) {
-		uint32_t partition = (first + i) % FRAMES_PARTITIONS;
+	for (uint32_t i = 0; i < 2 * FRAMES_PARTITIONS && !list->count; i++) {
+		struct frames_partition *partition =
+			&frames->partition[(first + i) % FRAMES_PARTITIONS];
 
-		take_from(frames, &frames->partition[partition], list, most);
+		if (i < FRAMES_PARTITIONS)
+			take_used(frames, partition, list, most);
+		else
+			take_fresh(frames, partition, list, most);
 	}
 }
 

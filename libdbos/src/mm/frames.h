@@ -39,6 +39,7 @@
 #define FRAMES_BATCH	  8
 #define FRAMES_LIST	  (2 * FRAMES_BATCH)
 #define FRAMES_LEVELS	  4
+#define FRAMES_ASK	  64	/* so many in limbo that vCPUs which are behind are asked */
 
 /* Frame numbers are one too high, 0 is none. */
 struct frame {

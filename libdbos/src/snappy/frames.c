@@ -21,7 +21,7 @@ uint64_t snappy_new_table(struct snappy *snappy, unsigned int level, uint64_t bi
 /* The oldest of the members' own frames that are free, if nobody can reach it any more. */
 static uint64_t take_resting(struct snappy *snappy)
 {
-	uint64_t settled, irqs, gpa = 0;
+	uint64_t settled, irqs, gpa = 0, generation = 0;
 	struct life *life;
 
 	if (!machine_load(&snappy->resting_count))
@@ -29,6 +29,8 @@ static uint64_t take_resting(struct snappy *snappy)
 	settled = tlb_settled(snappy->cpus);
 	irqs = spin_lock(&snappy->resting_lock);
 	life = snappy->resting;
+	if (life && life->generation > settled && snappy->resting_count >= FRAMES_ASK)
+		generation = life->generation;
 	if (life && life->generation <= settled) {
 		snappy->resting = life->next;
 		if (!life->next)
@@ -37,6 +39,8 @@ static uint64_t take_resting(struct snappy *snappy)
 		gpa = life->frame;
 	}
 	spin_unlock(&snappy->resting_lock, irqs);
+	if (generation)
+		tlb_ask(snappy->cpus, generation);
 	return gpa;
 }
 
