@@ -100,11 +100,11 @@ int dbos_snap_remove_memory(struct dbos *dbos, void *memory, size_t length);
  * A snapshot of all members: of the process, or of what the calling vCPU sees if it is on a
  * snapshot. -EINVAL: unknown flags, or no member; -ENOMEM: no frame for its tables.
  *
- * It stops all vCPUs for a time that grows with the members by 8 bytes for 2 MiB, or, by the engine
- * "epoch", by 8 for 4 KiB. That one copies the whole page table at once, as the paper does; then
- * writers do not have to. The engine "instant" takes a copy that is ready, dbos_snap_prepare(), and
- * neither has to; where none is, and for snapshots of snapshots, it is "epoch", and that is counted
- * (unready). One flag at most.
+ * It stops all vCPUs for a time that grows with the members by 8 bytes for 2 MiB; by 8 for 4 KiB
+ * in 2 MiB that are not all one member's, and by the engine "epoch". That one copies the whole page
+ * table at once, as the paper does; then writers do not have to. The engine "instant" takes a copy
+ * that is ready, dbos_snap_prepare(), and neither has to; where none is, and for snapshots of
+ * snapshots, it is "epoch", and that is counted (unready). One flag at most.
  */
 #define DBOS_SNAP_EPOCH	  (1u << 0)
 #define DBOS_SNAP_INSTANT (1u << 1)
