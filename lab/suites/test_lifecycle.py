@@ -26,7 +26,7 @@ WARM_UP = 60
 SECONDS_A_CREATION = 0.5
 """At most. Emulated, on a busy host, it is a tenth of that."""
 STRETCHES = 2
-PAGES, PERCPU = "pages that are not free", "pages per CPU"
+PAGES, PERCPU, RANGES = "pages that are not free", "pages per CPU", "ranges of vmalloc"
 KIB_A_PAGE = 4
 LOOKS = 3
 """For one account. SLUB counts all of a processor's slab as in use: 128 objects, of small ones."""
@@ -58,9 +58,18 @@ def look(guest: Guest) -> Counter[str]:
     free = re.findall(r"^ +(?:nr_free_pages|count:) +(\d+)$", zones, re.M)
     slabs = guest.run("cat /proc/slabinfo", check=True).text
     counts = {name: int(objects) for name, objects in re.findall(r"^(\S+) +(\d+) ", slabs, re.M)}
+    # The kernel frees a range's addresses lazily, and what describes it is in use until then; its
+    # own list says which ranges are only waiting for that.
+    del counts["vmap_area"]
+    ranges = guest.run("grep -vc 'unpurged vm_area' /proc/vmallocinfo", check=True).text
     percpu = guest.run("grep Percpu: /proc/meminfo", check=True).text
     return Counter(
-        {**counts, PAGES: -sum(map(int, free)), PERCPU: int(percpu.split()[1]) // KIB_A_PAGE}
+        {
+            **counts,
+            PAGES: -sum(map(int, free)),
+            PERCPU: int(percpu.split()[1]) // KIB_A_PAGE,
+            RANGES: int(ranges),
+        }
     )
 
 
