@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #include "inside.h"
 
 #define PAGE DBOS_PAGE_SIZE
+#define MANY 40	/* pages */
 
 static char *area;
 static volatile dbos_pte_t *entry;	/* of page A */
@@ -169,6 +171,52 @@ static void many_messages(int pair[2])
 	      memcmp(area + 2 * PAGE + 32, "zuv", 3) == 0, "recvmmsg left %.35s", area + 2 * PAGE);
 }
 
+/* Nothing of it is beside its neighbour for the host. */
+static char *scattered(void)
+{
+	char *many = mmap(NULL, MANY * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	check(many != MAP_FAILED, "mmap");
+	for (unsigned int i = 0; i < MANY; i += 2) {
+		volatile dbos_pte_t *one, *two;
+		dbos_pte_t was;
+
+		many[i * PAGE] = many[(i + 1) * PAGE] = 0;
+		check_ok(dbos_pte(dbos_instance(), many + i * PAGE, &one));
+		check_ok(dbos_pte(dbos_instance(), many + (i + 1) * PAGE, &two));
+		was = *one;
+		*one = *two;
+		*two = was;
+		dbos_invlpg(many + i * PAGE);
+		dbos_invlpg(many + (i + 1) * PAGE);
+	}
+	return many;
+}
+
+/* Calls that have no form with a list of pieces. */
+static void larger_than_a_few_pages(void)
+{
+	char *many = scattered(), *plain = malloc(MANY * PAGE);
+	int pair[2];
+
+	check(plain && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "malloc, socketpair");
+	for (unsigned int i = 0; i < MANY * PAGE; i++)
+		many[i] = i / 64 + i;
+	check(send(pair[0], many, MANY * PAGE, 0) == MANY * PAGE, "send: %s", strerror(errno));
+	check(recv(pair[1], plain, MANY * PAGE, MSG_WAITALL) == MANY * PAGE, "recv: %s",
+	      strerror(errno));
+	check(memcmp(plain, many, MANY * PAGE) == 0, "send took other bytes");
+	memset(many, 0, MANY * PAGE);
+	check(send(pair[0], plain, MANY * PAGE, 0) == MANY * PAGE, "send: %s", strerror(errno));
+	check(recv(pair[1], many, MANY * PAGE, MSG_WAITALL) == MANY * PAGE, "recv: %s",
+	      strerror(errno));
+	check(memcmp(plain, many, MANY * PAGE) == 0, "recv left other bytes");
+	free(plain);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* The name of a socket that is bound to one is received, and sent to. */
 static void named_messages(void)
 {
@@ -250,6 +298,7 @@ int main(int argc, char **argv)
 	in_one_page();
 	over_the_edge();
 	messages();
+	larger_than_a_few_pages();
 	refused_by_the_table();
 	check_ok(dbos_leave());
 	printf("remapped: ok, %u faults\n", faults);

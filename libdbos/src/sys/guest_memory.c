@@ -6,8 +6,8 @@
 #include "mm/reach.h"
 #include "sys/guest_memory.h"
 
-/* Of what is copied: BOUNCE_SIZE in pass.c, at any offset in a page. */
-#define COPY_PIECES 10
+/* Looked up at once. More of them go in several steps. */
+#define STEP_PIECES 16
 
 #define STRING_STEP 256
 
@@ -32,20 +32,34 @@ long guest_pieces(const struct guest_memory *memory, uint64_t va, uint64_t lengt
 	return count;
 }
 
+static uint64_t length_of(const struct iovec *pieces, uint64_t count)
+{
+	uint64_t length = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		length += pieces[i].iov_len;
+	return length;
+}
+
 /* @refusing: the guest's table may refuse to write there. */
-static long copy(const struct guest_memory *memory, uint64_t va, void *here, uint64_t length,
+static long copy(const struct guest_memory *memory, uint64_t va, char *here, uint64_t length,
 		 bool write, bool refusing)
 {
-	struct iovec pieces[COPY_PIECES], local = { here, length };
-	long count = guest_pieces(memory, va, length, write && refusing, pieces, COPY_PIECES);
-	long pid;
+	long number = write ? SYS_process_vm_writev : SYS_process_vm_readv;
+	long pid = host_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	struct iovec pieces[STEP_PIECES], local = { here, 0 };
 
-	if (count <= 0)
-		return count;
-	pid = host_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
-	if (host_syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, pid, (long)&local, 1,
-			 (long)pieces, count, 0) != (long)length)
-		return -EFAULT;
+	for (uint64_t done = 0; done < length; done += local.iov_len) {
+		long count = guest_pieces(memory, va + done, length - done, write && refusing,
+					  pieces, STEP_PIECES);
+
+		if (count < 0)
+			return count;
+		local = (struct iovec){ here + done, length_of(pieces, count) };
+		if (host_syscall(number, pid, (long)&local, 1, (long)pieces, count, 0) !=
+		    (long)local.iov_len)
+			return -EFAULT;
+	}
 	return 0;
 }
 
@@ -73,15 +87,6 @@ bool guest_copies(const struct dbos *dbos, uint64_t va, uint64_t length)
 	return inflights->moves && inflights->moves(inflights->arg, va, length);
 }
 
-static uint64_t length_of(const struct iovec *pieces, uint64_t count)
-{
-	uint64_t length = 0;
-
-	for (uint64_t i = 0; i < count; i++)
-		length += pieces[i].iov_len;
-	return length;
-}
-
 long guest_note(const struct guest_memory *memory, uint64_t va, const struct iovec *pieces,
 		uint64_t count, bool write)
 {
@@ -97,6 +102,25 @@ long guest_note(const struct guest_memory *memory, uint64_t va, const struct iov
 		if (!inflight_add(memory->inflight, &piece))
 			return -ENOMEM;
 		va += piece.length;
+	}
+	return 0;
+}
+
+long guest_note_written(const struct guest_memory *memory, uint64_t va, uint64_t length)
+{
+	struct iovec pieces[STEP_PIECES];
+
+	while (length) {
+		long count = guest_pieces(memory, va, length, true, pieces, STEP_PIECES);
+		uint64_t step;
+
+		if (count < 0)
+			return count;
+		if (guest_note(memory, va, pieces, count, true) < 0)
+			return -ENOMEM;
+		step = length_of(pieces, count);
+		va += step;
+		length -= step;
 	}
 	return 0;
 }

@@ -63,4 +63,7 @@ bool guest_plain(const struct guest_memory *memory, uint64_t va, uint64_t length
 long guest_note(const struct guest_memory *memory, uint64_t va, const struct iovec *pieces,
 		uint64_t count, bool write);
 
+/* The same of memory that the host is going to write, wherever it lies. -EFAULT as above. */
+long guest_note_written(const struct guest_memory *memory, uint64_t va, uint64_t length);
+
 #endif /* DBOS_GUEST_MEMORY_H */

@@ -12,8 +12,12 @@
 #include "sys/messages.h"
 #include "sys/nested.h"
 
-#define BOUNCE_SIZE 32768
-#define BOUNCE_PIECES (BOUNCE_SIZE / DBOS_PAGE_SIZE + 2)
+/*
+ * Of scattered memory, for calls that have no form with a list: what a server asks of epoll_wait()
+ * or poll() for its 50,000 clients. struct space stays below 2 MiB, so that of its pages only those
+ * are made that are used.
+ */
+#define BOUNCE_SIZE (1024 * 1024)
 
 /* The kernel moves no more at once (MAX_RW_COUNT). */
 #define LENGTH_MAX 0x7ffff000ull
@@ -91,15 +95,13 @@ static bool becomes_vector(struct pass *pass, unsigned int i, uint64_t length, b
 static long bounce(struct pass *pass, unsigned int i, uint64_t length, bool write)
 {
 	struct bounced *bounced = &pass->bounced[i];
-	struct iovec pieces[BOUNCE_PIECES];
-	long count;
+	long ret;
 
 	if (length > BOUNCE_SIZE - pass->bounce_used)
 		return -EFAULT;
-	count = write ? guest_pieces(&pass->memory, pass->given[i], length, true, pieces,
-				     BOUNCE_PIECES) : 0;
-	if (count < 0 || guest_note(&pass->memory, pass->given[i], pieces, count, true) < 0)
-		return -EFAULT;
+	ret = write ? guest_note_written(&pass->memory, pass->given[i], length) : 0;
+	if (ret < 0)
+		return ret;
 	*bounced = (struct bounced){
 		pass->given[i], length, pass->space->bounce + pass->bounce_used, write,
 	};
