@@ -18,28 +18,35 @@ uint64_t snappy_new_table(struct snappy *snappy, unsigned int level, uint64_t bi
 	return new_frame(snappy, frames_alloc_table(snappy->pool, level), birth);
 }
 
-/* The oldest of the members' own frames that are free, if nobody can reach it any more. */
+/*
+ * The one that rests for longest, if nobody can reach it any more, else one that nobody ever could:
+ * memory that was lent and not used yet may have no memory of the host's behind it.
+ */
 static uint64_t take_resting(struct snappy *snappy)
 {
 	uint64_t settled, irqs, gpa = 0, generation = 0;
-	struct life *life;
+	struct life **link = &snappy->resting, *life;
 
 	if (!machine_load(&snappy->resting_count))
 		return 0;
 	settled = tlb_settled(snappy->cpus);
 	irqs = spin_lock(&snappy->resting_lock);
-	life = snappy->resting;
-	if (life && life->generation > settled && snappy->resting_count >= FRAMES_ASK)
-		generation = life->generation;
-	if (life && life->generation <= settled) {
-		snappy->resting = life->next;
-		if (!life->next)
-			snappy->resting_end = &snappy->resting;
+	if (*link && (*link)->generation > settled) {
+		generation = (*link)->generation;
+		link = snappy->resting_unreached;
+	}
+	life = *link;
+	if (life) {
+		*link = life->next;
+		if (snappy->resting_unreached == &life->next)
+			snappy->resting_unreached = link;
 		machine_store(&snappy->resting_count, snappy->resting_count - 1);
 		gpa = life->frame;
+	} else if (snappy->resting_count < FRAMES_ASK) {
+		generation = 0;
 	}
 	spin_unlock(&snappy->resting_lock, irqs);
-	if (generation)
+	if (!gpa && generation)
 		tlb_ask(snappy->cpus, generation);
 	return gpa;
 }
@@ -48,9 +55,10 @@ void snappy_rest(struct snappy *snappy, struct life *life)
 {
 	uint64_t irqs = spin_lock(&snappy->resting_lock);
 
-	life->next = NULL;
-	*snappy->resting_end = life;
-	snappy->resting_end = &life->next;
+	life->next = *snappy->resting_unreached;
+	*snappy->resting_unreached = life;
+	if (life->generation)
+		snappy->resting_unreached = &life->next;
 	machine_store(&snappy->resting_count, snappy->resting_count + 1);
 	spin_unlock(&snappy->resting_lock, irqs);
 }
@@ -61,7 +69,7 @@ struct life *snappy_take_resting(struct snappy *snappy)
 	struct life *resting = snappy->resting;
 
 	snappy->resting = NULL;
-	snappy->resting_end = &snappy->resting;
+	snappy->resting_unreached = &snappy->resting;
 	machine_store(&snappy->resting_count, 0);
 	spin_unlock(&snappy->resting_lock, irqs);
 	return resting;
@@ -87,10 +95,11 @@ void snappy_wake(struct snappy *snappy, const struct lives_extent *extent)
 			link = &(*link)->next;
 			continue;
 		}
+		if (snappy->resting_unreached == &(*link)->next)
+			snappy->resting_unreached = link;
 		*link = (*link)->next;
 		machine_store(&snappy->resting_count, snappy->resting_count - 1);
 	}
-	snappy->resting_end = link;
 	spin_unlock(&snappy->resting_lock, irqs);
 }
 
@@ -108,7 +117,7 @@ int snappy_lend(struct snappy *snappy, const struct lives_extent *memory)
 		return ret;
 	lives_add(&snappy->lives, memory);
 	world_start(snappy->cpus);
-	for (uint64_t i = 0; i < memory->count; i++)
+	for (uint64_t i = memory->count; i--;)
 		snappy_rest(snappy, &memory->life[i]);
 	return 0;
 }

@@ -32,7 +32,7 @@ void snappy_init(struct snappy *snappy, struct table *table, struct inflights *i
 		.inside = pool->memory, .outside = pool->memory,
 	};
 	snappy->lives.count = 1;
-	snappy->resting_end = &snappy->resting;
+	snappy->resting_unreached = &snappy->resting;
 	inflights->arg = snappy;
 	inflights->ended = snappy_calls_ended;
 	inflights->moves = moves;

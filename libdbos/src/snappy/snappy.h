@@ -87,7 +87,8 @@ struct snappy {
 	struct spinlock waiting_lock;
 	struct life *waiting;		/* free, but for a system call that uses them */
 	struct spinlock resting_lock;
-	struct life *resting, **resting_end;	/* members' frames that are free, oldest first */
+	struct life *resting;		/* members' frames that are free, oldest first */
+	struct life **resting_unreached;	/* there begin those of generation 0 */
 	uint64_t resting_count;
 	struct snappy_counters counters;
 };
