@@ -4,9 +4,10 @@
  *
  *	model [-p PROPERTY] [-n SCHEDULES] [-s SEED]
  *
- * SCHEDULES of each property. The first one that fails ends it, with status 1, and with the
- * arguments that show it again. Times are those of this process on its CPU. A bug may end the model
- * itself, by a pointer that leads nowhere or a list that has no end: failures like any other.
+ * SCHEDULES of each property; T and S are all whose names begin so. The first one that fails ends
+ * it, with status 1, and with the arguments that show it again. Times are those of this process on
+ * its CPU. A bug may end the model itself, by a pointer that leads nowhere or a list that has no
+ * end: failures like any other.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -108,7 +109,8 @@ static bool choose(struct tally tally[COUNT], const char *name)
 	bool known = false;
 
 	for (int i = 0; i < COUNT; i++) {
-		tally[i].chosen = !name || strcmp(name, properties[i]->name) == 0;
+		tally[i].chosen = !name || strcmp(name, properties[i]->name) == 0 ||
+				  (name[0] == properties[i]->name[0] && !name[1]);
 		known |= tally[i].chosen;
 	}
 	return known;

@@ -75,8 +75,8 @@ def test_a_mutant_is_found_and_its_seed_shows_it_again(name: str, tmp_path: Path
     first = try_mutant(ROOT, mutant, 2000)
     copy_sources(ROOT, tmp_path)
     apply(mutant, tmp_path)
-    second = run(build(tmp_path), 2000)
     assert first is not None
+    second = run(build(tmp_path), 2000, first.property[0])
     assert second is not None
     assert (first.property, first.schedule, first.reason) == (
         second.property,

@@ -9,6 +9,7 @@
 #define TLB_ENTRIES  32
 #define CACHE_ENTRIES 16
 #define ADDRESSES    16
+#define LONG_SLEEP   2000	/* steps, at most */
 
 struct buffered_store {
 	uint64_t *word;

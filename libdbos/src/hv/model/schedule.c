@@ -10,7 +10,6 @@
 #include "hv/model/internal.h"
 
 #define STACK_SIZE (64 * 1024)
-#define LONG_SLEEP 2000
 
 struct model model;
 

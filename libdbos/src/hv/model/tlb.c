@@ -125,10 +125,27 @@ void machine_flush(void)
 	tlb_drop_all(cpu);
 }
 
+/* Of the way into the guest before its flush, or behind a new CR3. */
+#define INSTRUCTIONS 4
+
+static void remember_at_once(struct model_cpu *cpu)
+{
+	for (unsigned int i = 0; i < INSTRUCTIONS; i++) {
+		walk_ahead(cpu);
+		model_step();
+	}
+}
+
+/* What is to be done about it before and behind is most easily wrong when it is held up there. */
 void machine_load_root(uint64_t gpa)
 {
+	struct model_cpu *cpu = model.current;
+
 	machine_flush();
-	model.current->cr3 = gpa;
+	cpu->cr3 = gpa;
+	remember_at_once(cpu);
+	if (chance(4))
+		model_sleep(model_random(LONG_SLEEP));
 }
 
 void machine_flush_at_entry(unsigned int id, uint64_t *word, uint64_t value)
@@ -142,9 +159,6 @@ void machine_flush_at_entry(unsigned int id, uint64_t *word, uint64_t value)
 	cpu->flush_value = value;
 }
 
-/* Instructions of the way into the guest before its flush. */
-#define ENTRY_STEPS 4
-
 /* In guest mode already, so it may fetch translations that are to be flushed, and use tables. */
 void tlb_flush_at_entry(struct model_cpu *cpu)
 {
@@ -154,10 +168,7 @@ void tlb_flush_at_entry(struct model_cpu *cpu)
 		return;
 	cpu->irqs_on = false;
 	fetch_flush_code(cpu);
-	for (unsigned int i = 0; i < ENTRY_STEPS; i++) {
-		walk_ahead(cpu);
-		model_step();
-	}
+	remember_at_once(cpu);
 	machine_flush();
 	machine_store(cpu->flush_word, cpu->flush_value);
 	cpu->flush_word = NULL;
