@@ -5,17 +5,21 @@
 #	make test-more	what takes longer: fuzz, torture, busy KVM, spin, programs, Debian 13, Bochs
 #	make zoo	only the machines broken on purpose; a table of the verdicts
 #	make programs	programs of others', privileged and not; programs-some: what CI has of it
+#	make redis	Redis whose children are threads on snapshots; redis-some: what CI has of
+#				it; redis-own: Redis's own tests
 #	make soak	start and stop 300 machines, two at once, and look for what is left
 #	make bochs	what runs under Bochs every day, VT-x and SVM; bochs-all: all that can
 #	make soak-hv	10,000 VMs made and ended, 64 processes at once; looks for what is left
 #	make soak-libdbos	10,000 times in and out, 1,000 threads, 500 children; what is left
 #	make soak-snapshot	10,000 snapshots by each engine; one a millisecond, for two minutes;
 #				sixteen orders of two processors' turns
+#	make soak-redis	1,000 saves of Redis under load, each compared with its moment
 #	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
 #	make bench-hv	instructions of exits, dune.ko against KVM; build/bench/hv.json
 #	make bench-libdbos	what a privileged process pays and saves; build/bench/libdbos-*.json
 #	make bench-snapshot	snapshots against fork; build/bench/snapshot-*.json
+#	make bench-redis	Redis's clients while it saves; build/bench/redis-*.json
 #	make test-debug	the suites of the module on a kernel with KASAN and lockdep, compiled first
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
 #	make check-mutants	put bugs into the memory layer, and see the model find each
@@ -72,7 +76,8 @@ test: forget-matrix setup
 # Behind make test, whose matrix it completes.
 test-more: setup
 	$(BIN)/pytest $(MORE_SUITES) --lab-require svm $(WORKERS)
-	@+$(MAKE) --no-print-directory check-protocol programs-some second-guest bochs-svm
+	@+$(MAKE) --no-print-directory check-protocol programs-some redis-some
+	@+$(MAKE) --no-print-directory second-guest bochs-svm
 	@$(BIN)/dbos-lab matrix
 
 forget-matrix:
@@ -88,8 +93,8 @@ unit: setup
 # Each worker has a machine of its own and gives it tests that follow one another.
 integration: setup
 	$(BIN)/dbos-lab image
-	$(BIN)/pytest lab $(addprefix --ignore ,$(addprefix lab/suites/test_,bochs.py programs.py) \
-		$(MORE_SUITES)) \
+	$(BIN)/pytest lab $(addprefix --ignore ,$(addprefix lab/suites/test_,bochs.py programs.py \
+		redis.py redis_own.py redis_soak.py) $(MORE_SUITES)) \
 		--lab-require svm $(WORKERS)
 
 # Each patch of tests/model/mutants is a bug that a schedule of the model must show.
@@ -112,6 +117,25 @@ programs: programs-image
 
 programs-some: programs-image
 	$(BIN)/pytest $(PROGRAMS) $(WORKERS) -k "$(SOME_PROGRAMS)"
+
+REDIS := --lab-image debian-12-programs --lab-profile seed --lab-require svm
+redis: programs-image
+	$(BIN)/pytest $(addprefix lab/suites/test_,redis.py redis_soak.py) $(REDIS) $(WORKERS)
+
+redis-some: programs-image
+	$(BIN)/pytest $(addprefix lab/suites/test_,redis.py redis_soak.py) $(REDIS) $(WORKERS) \
+		-k "dune and not fork"
+
+# One save: the emulator takes minutes to fill a server.
+redis-vmx: programs-image
+	$(BIN)/pytest lab/suites/test_redis.py --lab-image debian-12-programs --lab-profile seed \
+		--lab-engine vmx-bochs --lab-require vmx -k "background and snapshot"
+
+redis-own: programs-image
+	$(BIN)/pytest lab/suites/test_redis_own.py $(REDIS) $(WORKERS)
+
+soak-redis: programs-image
+	$(BIN)/pytest lab/suites/test_redis_soak.py $(REDIS) --lab-snapshots 15000 -s
 
 programs-image: setup
 	$(BIN)/dbos-lab image build --image debian-12-programs
@@ -210,6 +234,9 @@ bench-libdbos: setup
 	@$(BIN)/dbos-lab image
 	@$(BIN)/python -m lab.bench.libdbos
 
+bench-redis: programs-image
+	@$(BIN)/python -m lab.bench.redis
+
 bench-snapshot: setup
 	@$(BIN)/dbos-lab image
 	@$(BIN)/python -m lab.bench.snapshot
@@ -223,3 +250,4 @@ clean:
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern check-protocol
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
+.PHONY: redis redis-some redis-vmx redis-own soak-redis bench-redis

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.image.spec import load_image_spec
 from lab.session.backend import DUNE, Backend
+from lab.suites.conftest import require_programs
 
 if TYPE_CHECKING:
     from lab.guest import Guest
@@ -24,16 +24,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.lab_requires("svm"), pytest.mark.lab_boot("seed")]
 
-IMAGE = "debian-12-programs"
 RUN = "/lab/dbos run --"
 SECONDS = 1800.0
 """For one program, once: Redis's tests of strings take eight minutes, natively, on a busy host."""
-
-
-def require_programs(lab: Lab) -> None:
-    """Skip where the guest has none."""
-    if not load_image_spec(lab.config.source, lab.image.name).extra.programs:
-        pytest.skip(f"{lab.image.name} has no programs: --lab-image {IMAGE}")
 
 
 @pytest.fixture
