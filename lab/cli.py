@@ -29,14 +29,17 @@ _engine_option = click.option(
 )
 
 
-@cli.command()
+@cli.group(invoke_without_command=True)
 @image_option
 @_engine_option
 @click.option(
     "--profile", default=DEFAULT_PROFILE, show_default=True, help="Boot arguments: seed or stock."
 )
-def run(image: str, engine: str | None, profile: str) -> None:
-    """Boot a guest, load dune.ko and run hello at CPL 0."""
+@click.pass_context
+def run(context: click.Context, image: str, engine: str | None, profile: str) -> None:
+    """Boot a guest, load dune.ko and run hello at CPL 0; or a larger program, by its name."""
+    if context.invoked_subcommand is not None:
+        return
     from rich.console import Console  # noqa: PLC0415 (keeps --help fast)
 
     from lab.lab import Lab  # noqa: PLC0415
@@ -48,6 +51,29 @@ def run(image: str, engine: str | None, profile: str) -> None:
     console = Console(highlight=False)
     click.echo(report.hello.output)
     console.print(table_of(report))
+
+
+@run.command()
+@_engine_option
+@click.option("--mib", default=256, show_default=True, type=click.IntRange(1), help="Of values.")
+@click.option("--rate", default=500, show_default=True, help="Requests a second.")
+@click.option("--output", default=Path("build/redis"), type=click.Path(path_type=Path))
+def redis(engine: str | None, mib: int, rate: int, output: Path) -> None:
+    """Save Redis under load, by fork and on a snapshot: who waited how long."""
+    from rich.console import Console  # noqa: PLC0415 (keeps --help fast)
+
+    from lab.bench.redis.server import IMAGE  # noqa: PLC0415
+    from lab.bench.redis.show import run_redis, table_of, write_drawing  # noqa: PLC0415
+    from lab.lab import Lab  # noqa: PLC0415
+    from lab.progress import Progress  # noqa: PLC0415
+
+    lab = Lab(Config.from_environment(), image_name=IMAGE, engine_name=engine)
+    saves = run_redis(lab, mib, rate, Progress())
+    title = f"A BGSAVE of {mib} MiB at {rate} requests a second, {lab.engine.name}"
+    Console(highlight=False).print(table_of(saves, f"{title}; milliseconds"))
+    drawing = output / f"{lab.engine.name}.svg"
+    write_drawing(saves, title, drawing)
+    click.echo(f"drawing: {drawing}")
 
 
 @cli.command()
