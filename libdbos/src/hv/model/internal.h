@@ -64,6 +64,18 @@ struct temper {
 	uint32_t prefetch;	/* one is fetched ahead of use */
 	uint32_t sleep;		/* a vCPU is not run for long */
 	uint32_t ipi;		/* an IPI that is under way arrives */
+	uint32_t held_up;	/* who has read what another wrote stops for a while */
+};
+
+/*
+ * Who wrote a word last. Its place is by the low bits of its address, the same in each process; of
+ * words that share one, the last is known.
+ */
+#define WRITTEN 256
+
+struct written {
+	const uint64_t *word;
+	const struct model_cpu *by;
 };
 
 struct model {
@@ -82,6 +94,8 @@ struct model {
 	struct model_cpu *cpu[MODEL_CPUS];	/* in the order of their addition */
 	struct model_cpu *by_id[MODEL_CPUS];
 	struct model_cpu *spare[MODEL_CPUS];	/* by id, kept from schedule to schedule */
+
+	struct written written[WRITTEN];
 
 	uint64_t flush_code, flush_code_gpa;
 

@@ -18,10 +18,32 @@ uint64_t buffered_load(const struct model_cpu *cpu, const uint64_t *word)
 	return *word;
 }
 
+static struct written *written_at(const uint64_t *word)
+{
+	return &model.written[(uintptr_t)word / sizeof(*word) % WRITTEN];
+}
+
+static void note_written(const uint64_t *word, const struct model_cpu *cpu)
+{
+	*written_at(word) = (struct written){ word, cpu };
+}
+
+/* Races are about words that several vCPUs change: they are looked for there. */
+static void may_be_held_up(const uint64_t *word)
+{
+	const struct written *written = written_at(word);
+
+	if (written->word == word && written->by && written->by != model.current &&
+	    chance(model.temper.held_up))
+		model_sleep(model_random(LONG_SLEEP / 4));
+}
+
 void drain_stores(struct model_cpu *cpu, unsigned int count)
 {
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++) {
 		*cpu->store[i].word = cpu->store[i].value;
+		note_written(cpu->store[i].word, cpu);
+	}
 	cpu->stores -= count;
 	memmove(cpu->store, cpu->store + count, cpu->stores * sizeof(cpu->store[0]));
 }
@@ -34,8 +56,13 @@ static void drain_all(void)
 
 uint64_t machine_load(const uint64_t *word)
 {
+	uint64_t value;
+
 	model_step();
-	return buffered_load(model.current, word);
+	value = buffered_load(model.current, word);
+	if (model.current)
+		may_be_held_up(word);
+	return value;
 }
 
 void machine_store(uint64_t *word, uint64_t value)
@@ -61,6 +88,7 @@ bool machine_cas(uint64_t *word, uint64_t *expected, uint64_t value)
 		return false;
 	}
 	*word = value;
+	note_written(word, model.current);
 	return true;
 }
 
@@ -72,6 +100,7 @@ uint64_t machine_add(uint64_t *word, uint64_t value)
 	drain_all();
 	old = *word;
 	*word += value;
+	note_written(word, model.current);
 	return old;
 }
 

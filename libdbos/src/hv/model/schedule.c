@@ -66,7 +66,9 @@ void model_begin(uint64_t seed, const struct model_hooks *hooks)
 		.prefetch = draw_chance(2, 8),
 		.sleep = draw_chance(8, 14),
 		.ipi = draw_chance(0, 6),
+		.held_up = draw_chance(3, 12),
 	};
+	memset(model.written, 0, sizeof(model.written));
 	model.now = 0;
 	model.failed = false;
 	model.current = NULL;
