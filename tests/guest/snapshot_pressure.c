@@ -4,8 +4,10 @@
  * Each step prints its name; the last line is "snapshot_pressure: ok".
  */
 #include <errno.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <dbos/export.h>
 #include <dbos/mm.h>
 #include <dbos/snapshot.h>
 
@@ -16,6 +18,7 @@
 #define WORDS  (PAGE / sizeof(uint64_t))
 #define POOL   (1ul << 18)	/* frames: more than there are */
 #define WRITES 10ul
+#define LENT   2048ul
 
 static struct dbos *dbos;
 static volatile uint64_t (*pages)[WORDS];
@@ -230,6 +233,32 @@ static void children_stay(void)
 	printf("children: ok\n");
 }
 
+/* Of memory that is lent, no more is used, and had from the kernel, than copies take at once. */
+static void lent_memory_is_used_last(void)
+{
+	static unsigned char resident[LENT];
+	struct dbos_region *lent;
+	struct dbos_region_info info;
+	unsigned long used = 0;
+
+	check_ok(dbos_region_create(dbos, NULL, LENT * PAGE, LENT * PAGE, DBOS_REGION_WRITABLE,
+				    &lent));
+	dbos_region_info(lent, &info);
+	check(madvise(info.base, LENT * PAGE, MADV_NOHUGEPAGE) == 0, "madvise");
+	check_ok(dbos_snap_lend(dbos, lent));
+	for (uint64_t round = 0; round < LENT / WRITES; round++) {
+		struct dbos_snap *snap = create();
+
+		write_pages(100 + round);
+		check_ok(dbos_snap_release(snap));
+	}
+	check(mincore(info.base, LENT * PAGE, resident) == 0, "mincore");
+	for (unsigned long i = 0; i < LENT; i++)
+		used += resident[i] & 1;
+	check(used > 0 && used <= 4 * WRITES, "%lu pages are used", used);
+	printf("lent: ok\n");
+}
+
 int main(void)
 {
 	struct dbos_region *region;
@@ -255,6 +284,7 @@ int main(void)
 	the_oldest_goes();
 	the_last_one_stays();
 	children_stay();
+	lent_memory_is_used_last();
 	check_ok(dbos_leave());
 	printf("snapshot_pressure: ok\n");
 	return 0;
