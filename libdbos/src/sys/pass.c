@@ -33,22 +33,24 @@ struct space {
 	char bounce[BOUNCE_SIZE];
 };
 
-/* Bytes that the host finds in space->bounce, and what they are to the guest. */
+/* Bytes that the host finds in space->bounce, which go back to the guest. */
 struct bounced {
 	uint64_t va, length;
 	char *copy;
-	bool out;
 };
 
 struct pass {
 	struct vcpu *vcpu;
 	struct guest_memory memory;
 	const struct syscall_info *call;
-	uint64_t number, given[SYSCALL_ARGUMENTS], arguments[SYSCALL_ARGUMENTS];
+	const uint64_t *given;
+	uint64_t number, arguments[SYSCALL_ARGUMENTS];
 	struct space *space;
 	uint64_t bounce_used;
-	struct bounced bounced[SYSCALL_ARGUMENTS];
+	unsigned int bounced_count;
 	struct messages *messages;	/* NULL: it is no such call, or has none */
+	/* Not cleared: most calls have none. */
+	struct bounced bounced[SYSCALL_ARGUMENTS];
 };
 
 static bool make_space(struct pass *pass)
@@ -94,7 +96,7 @@ static bool becomes_vector(struct pass *pass, unsigned int i, uint64_t length, b
 /* What is written behind the call is noted before it, as if the host wrote there. */
 static long bounce(struct pass *pass, unsigned int i, uint64_t length, bool write)
 {
-	struct bounced *bounced = &pass->bounced[i];
+	char *copy;
 	long ret;
 
 	if (length > BOUNCE_SIZE - pass->bounce_used)
@@ -102,14 +104,15 @@ static long bounce(struct pass *pass, unsigned int i, uint64_t length, bool writ
 	ret = write ? guest_note_written(&pass->memory, pass->given[i], length) : 0;
 	if (ret < 0)
 		return ret;
-	*bounced = (struct bounced){
-		pass->given[i], length, pass->space->bounce + pass->bounce_used, write,
-	};
+	copy = pass->space->bounce + pass->bounce_used;
 	/* Also what is only written: the kernel may write less of it. */
-	if (guest_read(&pass->memory, bounced->va, bounced->copy, length) < 0)
+	if (guest_read(&pass->memory, pass->given[i], copy, length) < 0)
 		return -EFAULT;
+	if (write)
+		pass->bounced[pass->bounced_count++] =
+			(struct bounced){ pass->given[i], length, copy };
 	pass->bounce_used += (length + 15) & ~15ull;
-	pass->arguments[i] = (uint64_t)bounced->copy;
+	pass->arguments[i] = (uint64_t)copy;
 	return 0;
 }
 
@@ -284,6 +287,21 @@ static long use_pointer(struct pass *pass, unsigned int i)
 	}
 }
 
+static bool is_followed(const struct syscall_info *call, const uint64_t *given, unsigned int i)
+{
+	return call->arguments[i].kind > ARGUMENT_ADDRESS && given[i];
+}
+
+/* Others, as close() or epoll_ctl(EPOLL_CTL_DEL, NULL), have nothing to be looked up. */
+static bool follows_any(const struct syscall_info *call, const uint64_t *given)
+{
+	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++) {
+		if (is_followed(call, given, i))
+			return true;
+	}
+	return false;
+}
+
 static long make(const struct pass *pass)
 {
 	return call_interruptible(pass->vcpu, pass->number, pass->arguments);
@@ -293,11 +311,11 @@ static long give_back(struct pass *pass, long ret)
 {
 	if (pass->messages)
 		ret = messages_give_back(pass->messages, &pass->memory, ret);
-	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++) {
+	for (unsigned int i = 0; i < pass->bounced_count; i++) {
 		const struct bounced *bounced = &pass->bounced[i];
 
-		if (bounced->out && guest_write_back(&pass->memory, bounced->va, bounced->copy,
-						     bounced->length) < 0)
+		if (guest_write_back(&pass->memory, bounced->va, bounced->copy,
+				     bounced->length) < 0)
 			ret = -EFAULT;
 	}
 	return ret;
@@ -319,7 +337,7 @@ static long translate_and_make(struct pass *pass, struct cpus *cpus, struct cpu 
 	if (futex_refused(&pass->memory, pass->number, pass->given))
 		ret = -EOPNOTSUPP;
 	for (unsigned int i = 0; !ret && i < SYSCALL_ARGUMENTS; i++) {
-		if (pass->given[i])
+		if (is_followed(pass->call, pass->given, i))
 			ret = use_pointer(pass, i);
 	}
 	if (!ret) {
@@ -335,22 +353,36 @@ static long translate_and_make(struct pass *pass, struct cpus *cpus, struct cpu 
 	return ret;
 }
 
+static long translate(struct vcpu *vcpu, const struct syscall_info *call, const uint64_t *given,
+		      struct pass_fault *fault)
+{
+	struct pass pass;
+
+	pass.vcpu = vcpu;
+	pass.memory = guest_memory_of(vcpu, fault);
+	pass.memory.inflight = &vcpu->dbos->inflights.cpu[vcpu->number];
+	pass.call = call;
+	pass.number = vcpu->regs->rax;
+	pass.given = given;
+	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++)
+		pass.arguments[i] = given[i];
+	pass.space = NULL;
+	pass.bounce_used = 0;
+	pass.bounced_count = 0;
+	pass.messages = NULL;
+	return translate_and_make(&pass, &vcpu->dbos->cpus, &vcpu->dbos->cpus.cpu[vcpu->number]);
+}
+
 long pass_call(struct vcpu *vcpu, const struct syscall_info *call, struct pass_fault *fault)
 {
 	const struct dune_regs *regs = vcpu->regs;
-	struct pass pass = {
-		.vcpu = vcpu,
-		.memory = guest_memory_of(vcpu, fault),
-		.call = call,
-		.number = regs->rax,
-		.given = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 },
+	uint64_t given[SYSCALL_ARGUMENTS] = {
+		regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9,
 	};
 
-	pass.memory.inflight = &vcpu->dbos->inflights.cpu[vcpu->number];
-	*fault = (struct pass_fault){ 0 };
-	for (unsigned int i = 0; i < SYSCALL_ARGUMENTS; i++)
-		pass.arguments[i] = pass.given[i];
-	if (!call || !__atomic_load_n(&vcpu->dbos->table_edited, __ATOMIC_RELAXED))
-		return make(&pass);
-	return translate_and_make(&pass, &vcpu->dbos->cpus, &vcpu->dbos->cpus.cpu[vcpu->number]);
+	fault->happened = false;
+	if (!call || !__atomic_load_n(&vcpu->dbos->table_edited, __ATOMIC_RELAXED) ||
+	    !follows_any(call, given))
+		return call_interruptible(vcpu, regs->rax, given);
+	return translate(vcpu, call, given, fault);
 }

@@ -13,9 +13,10 @@
 
 enum syscall_class { SYSCALL_PASS = 1, SYSCALL_OURS, SYSCALL_REFUSE };
 
+/* Those behind ARGUMENT_ADDRESS are followed. */
 enum argument_kind {
 	ARGUMENT_VALUE,
-	ARGUMENT_ADDRESS,	/* not followed: a mapping */
+	ARGUMENT_ADDRESS,	/* a mapping */
 	ARGUMENT_MEMORY,	/* .unit bytes, times argument .count if .counted */
 	ARGUMENT_MEMORY_AT,	/* as many bytes as the int behind argument .count */
 	ARGUMENT_BITS,		/* argument .count bits, in whole longs */
