@@ -22,7 +22,7 @@ SCHEDULES = 50_000
 CHEAPER = 4
 """Times as many of the memory layer's (T), which have fewer steps."""
 SECONDS = 900.0
-_FAILED = re.compile(r"([ST]\d+): FAILED in schedule (\d+) after ([\d.]+) s: (.*)")
+_FAILED = re.compile(r"([ST][\w-]+): FAILED in schedule (\d+) after ([\d.]+) s: (.*)")
 
 
 @dataclass(frozen=True)

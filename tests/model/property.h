@@ -25,6 +25,7 @@ extern const struct property index_property;
 extern const struct property snapshot_property;
 extern const struct property oldest_property;
 extern const struct property settle_property;
+extern const struct property filled_property;
 
 /* What stands on the model: the product's own structures. */
 extern struct cpus cpus;

@@ -18,13 +18,49 @@
 #define CPUS	   4
 #define OPERATIONS 14
 
-static struct {
-	unsigned int cpus;
-	unsigned int id[CPUS];
+enum operation {
+	WRITE, READ, CREATE, GO_ON_SNAPSHOT, RELEASE, HOST_WRITE, HOST_READ, LOOK, SERVE,
+};
+
+#define DRAWS 20
+
+/*
+ * What vCPUs do, each as often as it stands there. A race is of two or three kinds of operations on
+ * a page: where there are others, and other pages, it is met seldom.
+ */
+static const struct kind {
+	enum operation draw[DRAWS];
+	unsigned int draws;
+	bool one_page;
 	bool plain;		/* nobody writes in snapshots, the host writes nothing: see end() */
 	bool restless;		/* vCPUs are in the host again and again */
-	bool calls;		/* the host does much of it */
-	bool readers;		/* ... of it reading for those on snapshots, where pages stay */
+	bool stay;		/* the process's pages do, always */
+	bool scarce;		/* in half of the schedules frames are */
+} kinds[] = {
+#define ANYTHING .draws = 20, .draw = { \
+	WRITE, WRITE, WRITE, WRITE, WRITE, WRITE, READ, READ, READ, CREATE, CREATE, \
+	GO_ON_SNAPSHOT, GO_ON_SNAPSHOT, RELEASE, HOST_WRITE, HOST_WRITE, HOST_READ, HOST_READ, \
+	LOOK, SERVE }
+	{ ANYTHING, .scarce = true },
+	{ ANYTHING, .scarce = true, .plain = true },
+	{ ANYTHING, .restless = true },
+	{ .one_page = true, .draws = 11, .draw = {
+		WRITE, WRITE, WRITE, WRITE, WRITE, WRITE, READ, READ, READ, CREATE, CREATE } },
+	/* The host does much of it. */
+	{ .one_page = true, .draws = 8, .draw = {
+		WRITE, WRITE, WRITE, CREATE, CREATE, HOST_WRITE, HOST_READ, HOST_READ } },
+	/* ... of it reading for those on snapshots. */
+	{ .one_page = true, .stay = true, .draws = 8, .draw = {
+		WRITE, CREATE, GO_ON_SNAPSHOT, GO_ON_SNAPSHOT, HOST_READ, HOST_READ, HOST_READ,
+		HOST_READ } },
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static struct {
+	const struct kind *kind;
+	unsigned int cpus;
+	unsigned int id[CPUS];
 	unsigned int pages;	/* 1: who writes it, and who sees it, is all that is tried */
 } test;
 
@@ -127,12 +163,12 @@ static void create_one(const struct who *who)
 {
 	int parent = who->view, view;
 
-	if (parent && test.plain)
+	if (parent && test.kind->plain)
 		return;
 	if (views_have_ready() && model_random(2))
 		views_prepare(who->id);
 	/* Of one that nobody need be on. */
-	if (!parent && !test.plain && model_random(4) == 0)
+	if (!parent && !test.kind->plain && model_random(4) == 0)
 		parent = view_choose(true);
 	view = view_create(parent > 0 ? parent : 0);
 	if (view > 0)
@@ -145,18 +181,6 @@ static void use_common(const struct who *who)
 		common_write(who->slot, who->view);
 	else
 		common_read(who->slot, who->view);
-}
-
-static unsigned int draw_operation(void)
-{
-	static const unsigned int of_calls[] = { 0, 1, 2, 9, 10, 14, 15, 18 };
-	static const unsigned int of_readers[] = { 0, 9, 11, 11, 15, 18, 15, 18 };
-
-	if (test.readers)
-		return of_readers[model_random(sizeof(of_readers) / sizeof(of_readers[0]))];
-	if (test.calls)
-		return of_calls[model_random(sizeof(of_calls) / sizeof(of_calls[0]))];
-	return model_random(test.pages == 1 ? 11 : 20);
 }
 
 /* Before it joins it is everybody's: so its translation is known then. */
@@ -173,48 +197,48 @@ static void operate(struct who *who)
 {
 	unsigned int page = model_random(test.pages);
 
-	if (test.restless && model_random(3) == 0)
+	if (test.kind->restless && model_random(3) == 0)
 		host_call(who->id, 30);
 	if (views_parted() && model_random(6) == 0)
 		use_common(who);
 	if (model_random(12) == 0)
 		views_join();
-	if (!test.plain && model_random(30) == 0)
+	if (!test.kind->plain && model_random(30) == 0)
 		views_leave();
 	if (!view_has(who->view, page)) {
 		look_for_nothing(who, page);
 		page = 0;
 	}
-	switch (draw_operation()) {
-	case 0 ... 5:
+	switch (test.kind->draw[model_random(test.kind->draws)]) {
+	case WRITE:
 		write_word(who, page);
 		break;
-	case 6 ... 8:
+	case READ:
 		read_word(who, page);
 		break;
-	case 9: case 10:
-		if (test.pages == 1)
+	case CREATE:
+		if (test.kind->one_page)
 			release_one();
 		create_one(who);
 		break;
-	case 11: case 12:
-		if (!test.plain)
+	case GO_ON_SNAPSHOT:
+		if (!test.kind->plain)
 			go_on_snapshot(who);
 		break;
-	case 13:
+	case RELEASE:
 		release_one();
 		break;
-	case 14: case 19:
-		if (!test.plain)
+	case HOST_WRITE:
+		if (!test.kind->plain)
 			hosted_write(who->id, who->slot, who->view, page);
 		break;
-	case 15: case 18:
+	case HOST_READ:
 		hosted_read(who->id, who->slot, who->view, page);
 		break;
-	case 16:
+	case LOOK:
 		look_from_afar();
 		break;
-	case 17:
+	case SERVE:
 		cpu_serve(&cpus, &cpus.cpu[who->id]);
 	}
 }
@@ -231,25 +255,19 @@ static void run_cpu(void *arg)
 
 static void begin(uint64_t seed)
 {
-	unsigned int kind;
-
 	memset(&test, 0, sizeof(test));
 	views_begin(seed, 16, true);
-	kind = model_random(6);
-	test.plain = kind == 1;
-	if (test.plain)
+	test.kind = &kinds[model_random(KINDS)];
+	test.pages = test.kind->one_page ? 1 : VIEW_PAGES;
+	snappy.stays = test.kind->stay || model_random(3) == 0;
+	if (test.kind->plain) {
 		views_keep_nothing();
-	test.readers = kind == 5;
-	snappy.stays = test.readers || model_random(3) == 0;
-	test.restless = kind == 2;
-	test.calls = kind == 4;
-	test.pages = kind >= 3 ? 1 : VIEW_PAGES;
-	if (kind <= 1 && model_random(2)) {
+		views_nobody_attaches();
+	}
+	if (test.kind->scarce && model_random(2)) {
 		views_make_scarce(2 + model_random(24));
 		snappy.drops = model_random(2);
 	}
-	if (test.plain)
-		views_nobody_attaches();
 	test.cpus = 2 + model_random(CPUS - 1);
 	for (unsigned int i = 0; i < test.cpus; i++) {
 		who[i] = (struct who){ .slot = i, .id = i * 4 + model_random(4) };
@@ -267,7 +285,7 @@ static void end(void)
 		if (!i || views[i].branch)
 			view_check(i);
 	}
-	if (!test.plain) {
+	if (!test.kind->plain) {
 		for (unsigned int i = 1; i < VIEWS; i++) {
 			if (views[i].branch)
 				view_release(i);
