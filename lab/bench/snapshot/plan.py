@@ -54,17 +54,20 @@ def create_part(size: int) -> Part:
 
 
 WEIGHTS = tuple(f"{what} {{}}-{percent}" for percent in PERCENTS for what in ("tables", "pages"))
+BESIDE = ("{}-alone", "{}-transactions", "{}-scans", f"{{}}-age-{TIMED}")
+"""One processor goes to and fro: what is said of ages wants two."""
 COUNTED_PARTS = (
     *(create_part(size) for size in SIZES),
     Part("writes", MIDDLE, 5, ("{}-1", f"{{}}-table-{MIDDLE}")),
     Part("memory", MIDDLE, 5, WEIGHTS),
     Part("cycle", MIDDLE, 5, (f"{{}}-cycle-{MIDDLE}",)),
+    Part("sustained", MIDDLE, 3, ("{}-sustained",)),
+    Part("both", TIMED, 3, BESIDE, methods=(FORK, FORK_HUGE, *ENGINES)),
 )
 COUNTED_MEMORY = 7168
 """MiB of the guest, which has the largest size, what is copied of it, and tables."""
-BESIDE = ("{}-transactions", "{}-scans", f"{{}}-age-{TIMED}")
 TIMED_PARTS = (
     Part("two", TIMED, 5, ("{}-2",), methods=SCANNED),
-    Part("both", TIMED, 5, ("{}-alone", *BESIDE), methods=SCANNED),
+    Part("both", TIMED, 5, BESIDE, methods=SCANNED),
 )
 TIMED_MEMORY = 2048

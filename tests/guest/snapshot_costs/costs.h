@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <dbos/mm.h>
 
@@ -14,6 +15,7 @@
 #define PAGE	DBOS_PAGE_SIZE
 #define RANGE	DBOS_HUGE_SIZE
 #define WRITERS 2
+#define SECONDS 2			/* that a rate is measured for */
 
 extern volatile char *memory;		/* what snapshots are taken of */
 extern size_t size;			/* a power of two */
@@ -34,6 +36,7 @@ struct method {
 	uint64_t (*scan)(void);		/* has the snapshot summed up; NULL: by itself only */
 	void (*weigh)(struct weight *weight);
 	unsigned int flags;		/* of dbos_snap_create() */
+	bool waits;			/* at each write, until who reads a snapshot has flushed */
 };
 
 /* Memory that all of a place's methods are for, and what a writer has to do first and last. */
@@ -67,6 +70,15 @@ static inline uint64_t now(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+/* Of wall time, or of what the engine has for it. */
+static inline uint64_t milliseconds(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000ul + time.tv_nsec / 1000000;
+}
+
 /* Page number @i of an order that comes to each page once, and is far from that before. */
 static inline volatile char *scattered(size_t i)
 {
@@ -97,6 +109,7 @@ void measure_writes(const struct place *place, const struct method *method, bool
 void measure_two(const struct place *place, const struct method *method, bool print);
 void measure_memory(const struct place *place, const struct method *method, bool print);
 void measure_cycle(const struct place *place, const struct method *method, bool print);
+void measure_sustained(const struct place *place, const struct method *method, bool print);
 void measure_both(const struct place *place, const struct method *method, bool print);
 
 #endif /* SNAPSHOT_COSTS_H */

@@ -88,7 +88,7 @@ static void move(void)
 
 static struct method methods[ENGINES + 1] = {
 	[ENGINES] = { .name = "prioritised", .prepare = prioritise, .take = take, .drop = drop,
-		      .scan = scan, .weigh = weigh, .forget = move },
+		      .scan = scan, .weigh = weigh, .forget = move, .waits = true },
 };
 
 static void enter(void)

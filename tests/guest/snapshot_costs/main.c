@@ -21,9 +21,11 @@
  *	two	the same as METHOD-1 by two writers at once (METHOD-2)
  *	memory	behind writes to 1 and 10 of a hundred pages (METHOD-1, METHOD-10)
  *	cycle	a snapshot, writes to 1 of a hundred pages, and its end (METHOD-cycle)
+ *	sustained  snapshots, as many as can be, beside writes to 1 of a hundred pages in a second
+ *		(METHOD-sustained)
  *	both	transactions by one thread, alone (METHOD-alone), and while another takes a
  *		snapshot, sums it up and drops it (METHOD-transactions, METHOD-scans), each of an
- *		age when its scan begins (METHOD-age)
+ *		age when its scan begins (METHOD-age); "prioritised" only on two processors
  *
  * All pages are there before, in 4 KiB each for fork(); for libdbos as its tables have them then.
  */
@@ -40,6 +42,7 @@ static const struct {
 } measures[] = {
 	{ "create", measure_create }, { "writes", measure_writes }, { "two", measure_two },
 	{ "memory", measure_memory }, { "cycle", measure_cycle },   { "both", measure_both },
+	{ "sustained", measure_sustained },
 };
 
 static const struct place *const places[] = { &native, &huge, &inside };

@@ -100,3 +100,27 @@ void measure_cycle(const struct place *place, const struct method *method, bool 
 	if (print)
 		print_cost(method->name, "-cycle", took, 1);
 }
+
+/*
+ * What a program would do that wants to be saved all the time: as many snapshots as there is time
+ * for, beside a writer who comes to 1 of a hundred pages in a second. Each is written beside.
+ */
+void measure_sustained(const struct place *place, const struct method *method, bool print)
+{
+	uint64_t start = milliseconds(), took, snapshots = 0, written = 0;
+
+	(void)place;
+	begin_method(method);
+	do {
+		make_ready(method);
+		method->take(method);
+		took = milliseconds() - start;
+		for (; written < size / PAGE / 100 * took / 1000; written++)
+			*scattered(written) = written;
+		method->drop();
+		snapshots++;
+	} while (took < SECONDS * 1000);
+	end_method(method);
+	if (print)
+		printf("rate %s-sustained %lu %lu\n", method->name, snapshots, took);
+}
