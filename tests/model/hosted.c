@@ -101,6 +101,9 @@ void hosted_write(unsigned int id, unsigned int slot, unsigned int view, unsigne
 	value = versions_new_value();
 	versions_call_begins(view, page, word, value);
 	cpu_outside(&cpus, &cpus.cpu[id]);
+	/* As long as the world is stopped for those who leave, now and then. */
+	if (model_random(8) == 0)
+		model_sleep(model_random(20000));
 	work(40);
 	*data_word((entry & DBOS_PTE_ADDR) + word * 8) = value;
 	versions_call_stored(view, page, word);

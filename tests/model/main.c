@@ -19,12 +19,12 @@
 
 #include "property.h"
 
-#define COUNT 9
+#define COUNT 10
 
 static const struct property *const properties[COUNT] = {
 	&remap_property, &host_property, &calls_property, &reuse_property,
 	&index_property, &snapshot_property, &oldest_property,
-	&settle_property, &filled_property,
+	&settle_property, &filled_property, &left_property,
 };
 
 /* What is being tried: for the signal handler too. */
