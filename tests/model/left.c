@@ -26,7 +26,7 @@ static void come_and_go(void *arg)
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		int view = view_create(0);
 
-		/* Pages that move make frames rest; where one stays, its fault waits with a frame. */
+		/* What moves makes frames rest; where it stays, its fault waits with one. */
 		machine_store(&snappy.stays, model_random(2));
 		work(test.pause);
 		if (view > 0)
