@@ -50,13 +50,16 @@ class Job:
         )
 
     def killing(self, session: int | None) -> str:
-        """Build the command that kills everything of the job; status 0 once nothing is left."""
+        """Build the command that kills everything of the job; status 0 once nothing is left.
+
+        The group may be removed by the job's own outer shell, which outlives what it started.
+        """
         fallback = _killing_session(session) if session is not None else "exit 0"
         return f"""group={self.group}
 if [ -d $group ]; then
   for round in 1 2 3 4 5 6 7 8 9 10 11 12; do
     echo 1 >$group/cgroup.kill
-    rmdir $group 2>/dev/null && exit 0
+    rmdir $group 2>/dev/null || [ ! -d $group ] && exit 0
     [ $round -gt 2 ] && sleep 0.1
   done
   exit 1

@@ -7,8 +7,10 @@ groups are tried in a guest (``lab/suites/test_bounds.py``).
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -97,6 +99,19 @@ def test_killing_takes_all_of_a_session_and_no_one_else() -> None:
 
 def test_killing_nobody_is_done_at_once() -> None:
     assert shell(Job().killing(999_999_999)).returncode == 0
+
+
+def test_a_group_that_its_job_removes_meanwhile_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.job.GROUPS", str(tmp_path))
+    job = Job()
+    Path(job.group).mkdir()
+    # A file in it keeps this directory from being removed, as a process does a control group.
+    own = threading.Timer(0.3, shutil.rmtree, (job.group,))
+    own.start()
+    assert shell(job.killing(None)).returncode == 0
+    own.join()
 
 
 def members(session: int) -> list[str]:
