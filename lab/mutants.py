@@ -21,7 +21,7 @@ SCHEDULES = 50_000
 """Of each property of snapshots (S): what the unmutated code passes too."""
 CHEAPER = 4
 """Times as many of the memory layer's (T), which have fewer steps."""
-SECONDS = 900.0
+SECONDS = 3600.0
 _FAILED = re.compile(r"([ST][\w-]+): FAILED in schedule (\d+) after ([\d.]+) s: (.*)")
 
 

@@ -19,12 +19,13 @@
 
 #include "property.h"
 
-#define COUNT 10
+#define COUNT 11
 
 static const struct property *const properties[COUNT] = {
 	&remap_property, &host_property, &calls_property, &reuse_property,
 	&index_property, &snapshot_property, &oldest_property,
 	&settle_property, &filled_property, &left_property,
+	&raced_property,
 };
 
 /* What is being tried: for the signal handler too. */

@@ -27,6 +27,7 @@ extern const struct property oldest_property;
 extern const struct property settle_property;
 extern const struct property filled_property;
 extern const struct property left_property;
+extern const struct property raced_property;
 
 /* What stands on the model: the product's own structures. */
 extern struct cpus cpus;

@@ -12,8 +12,7 @@
 #include <string.h>
 
 #include "common.h"
-#include "hosted.h"
-#include "views.h"
+#include "words.h"
 
 #define CPUS	   4
 #define OPERATIONS 14
@@ -64,41 +63,7 @@ static struct {
 	unsigned int pages;	/* 1: who writes it, and who sees it, is all that is tried */
 } test;
 
-static struct who {
-	unsigned int slot, id, view;
-} who[CPUS];
-
-static void write_word(const struct who *who, unsigned int page)
-{
-	uint64_t value = versions_new_value();
-
-	if (!model_write(view_va(page, who->slot), MODEL_PRESENT, value)) {
-		if (!views_scarce())
-			model_fail("a write to page %u of view %u faulted", page, who->view);
-		return;
-	}
-	versions_written(who->view, page, who->slot, value);
-	if (model_random(2)) {
-		machine_fence();
-		versions_publish(who->view, page, who->slot, value);
-	}
-}
-
-/* One's own words are as one has left them. */
-static void read_word(const struct who *who, unsigned int page)
-{
-	unsigned int word = model_random(VIEW_WORDS);
-	uint64_t least = versions_least(who->view, page, word), value = POISON;
-
-	if (word == who->slot || word == HOST_WORD(who->slot))
-		least = versions_now(who->view, page, word);
-	if (!model_read(view_va(page, word), 0, &value))
-		model_fail("a read of page %u of view %u faulted", page, who->view);
-	versions_check(who->view, page, word, value, least);
-	/* One's own store may be in one's buffer yet. */
-	if (word != who->slot)
-		versions_publish(who->view, page, word, value);
-}
+static struct who who[CPUS];
 
 static void look_from_afar(void)
 {
@@ -211,10 +176,10 @@ static void operate(struct who *who)
 	}
 	switch (test.kind->draw[model_random(test.kind->draws)]) {
 	case WRITE:
-		write_word(who, page);
+		word_write(who, page);
 		break;
 	case READ:
-		read_word(who, page);
+		word_read(who, page);
 		break;
 	case CREATE:
 		if (test.kind->one_page)
