@@ -91,7 +91,7 @@ inline unlock(p)
 }
 
 #if FAULT == VALIDATED_WITHOUT_FRAME
-#define SAME(a, b) (NAME_OF(a) == NAME_OF(b) && VERSION_OF(a) == VERSION_OF(b))
+#define SAME(a, b) (NAME_OF(a) == NAME_OF(b) && VERSION_OF(a) == VERSION_OF(b) && CAN_SHARE(a))
 #elif FAULT == READ_BESIDE_A_WRITER
 #define SAME(a, b) (WITH_STATE(a, 0) == WITH_STATE(b, 0))
 #else
