@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The protocol of Snappy's engine `lazy`, for the verifier of spin(1). README.md says what the
- * model is and is not; lab/protocol.py runs it, with macros of lab/protocol_sizes.py.
+ * model is and is not; lab/protocol runs it, with macros of lab/protocol/snappy.py.
  */
 #include "snappy/faults.pml"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The lab's side of the model of Snappy's protocol: reports are read, and nothing passes for less.
+"""The lab's side of the models of protocols: reports are read, and nothing passes for less.
 
 The searches themselves are ``make check-protocol``'s.
 """
@@ -12,13 +12,20 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError, Status
-from lab.protocol import chosen, judge_fault, judge_size, main
-from lab.protocol_faults import FAULTS
-from lab.protocol_sizes import MODEL, SIZES, Size, Vcpu, size_named
+from lab.protocol.__main__ import MODELS, choose, main, names_of
+from lab.protocol.model import Model
+from lab.protocol.search import judge_fault, judge_size
+from lab.protocol.snappy import SIZES, SNAPPY, SnappySize, Vcpu
+from lab.protocol.snappy_faults import FAULTS
 from lab.spin import QUICK, Report, read_report, verify
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = sorted((ROOT / MODEL).with_suffix("").glob("*.pml"))
+EACH_MODEL = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+
+
+def parts_of(model: Model) -> list[Path]:
+    return sorted((ROOT / model.path).with_suffix("").glob("*.pml"))
+
 
 VERIFIED = """
 (Spin Version 6.5.2 -- 6 December 2019)
@@ -71,7 +78,7 @@ def test_a_whole_search() -> None:
     report = read_report(VERIFIED)
     assert (report.states, report.depth, report.megabytes) == (109555, 96, 139.591)
     assert (report.violated, report.incomplete, report.unreached) == ("", "", frozenset())
-    assert judge_size(size_named("main"), report) == ""
+    assert judge_size(SNAPPY.size_named("main"), report) == ""
 
 
 def test_many_states_have_an_exponent() -> None:
@@ -81,7 +88,7 @@ def test_many_states_have_an_exponent() -> None:
 def test_an_assertion_is_told_by_its_name() -> None:
     report = read_report(VIOLATED)
     assert (report.violated, report.trail, report.incomplete) == ("isolation", 48, "")
-    assert judge_size(size_named("main"), report) == "violates isolation after 48 steps"
+    assert judge_size(SNAPPY.size_named("main"), report) == "violates isolation after 48 steps"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,7 @@ def test_what_else_goes_wrong(said: str, violated: str) -> None:
 def test_a_search_that_proves_nothing(old: str, new: str) -> None:
     report = changed(VERIFIED, old, new)
     assert report.incomplete != ""
-    assert judge_size(size_named("main"), report) == report.incomplete
+    assert judge_size(SNAPPY.size_named("main"), report) == report.incomplete
     assert judge_fault(FAULTS[0], report) == report.incomplete
 
 
@@ -126,8 +133,8 @@ def test_a_statement_that_no_run_comes_to() -> None:
     line = '\tdocs/models/snappy.pml:67, state 1386, "(pending[me])"\n\t(1 of 2547 states)'
     report = changed(VERIFIED, "\t(0 of 2547 states)", line)
     assert report.unreached == {"67: (pending[me])"}
-    assert "line 67: (pending[me])" in judge_size(size_named("main"), report)
-    assert judge_size(size_named("kept"), report) == ""
+    assert "line 67: (pending[me])" in judge_size(SNAPPY.size_named("main"), report)
+    assert judge_size(SNAPPY.size_named("kept"), report) == ""
 
 
 def test_a_fault_must_be_found_by_what_it_violates() -> None:
@@ -139,28 +146,40 @@ def test_a_fault_must_be_found_by_what_it_violates() -> None:
     assert judge_fault(by_isolation, read_report(VERIFIED)) == "NOT FOUND"
 
 
-def test_each_switch_of_the_model_is_looked_for() -> None:
-    table = (ROOT / MODEL).with_suffix("") / "faults.pml"
+@EACH_MODEL
+def test_each_switch_of_the_model_is_looked_for(model: Model) -> None:
+    table = (ROOT / model.path).with_suffix("") / "faults.pml"
     declared = re.findall(r"#define ([A-Z_]+) [1-9]\d*", table.read_text())
     used = {
-        name for path in PARTS for name in re.findall(r"FAULT [!=]= ([A-Z_]+)", path.read_text())
+        name
+        for path in parts_of(model)
+        for name in re.findall(r"FAULT [!=]= ([A-Z_]+)", path.read_text())
     }
-    assert sorted(declared) == sorted({fault.switch for fault in FAULTS})
+    assert sorted(declared) == sorted({fault.switch for fault in model.faults})
     assert used == set(declared)
-    assert len(set(declared)) == len(declared) == len(FAULTS) >= 22
+    assert len(set(declared)) == len(declared) == len(model.faults)
 
 
-def test_names_are_told_apart_and_sizes_are_known() -> None:
-    names = [size.name for size in SIZES]
-    assert len(set(names)) == len(names)
-    assert {fault.size for fault in FAULTS} <= {size.name for size in SIZES if not size.large}
-    oracle = next(path for path in PARTS if path.stem == "oracle").read_text()
-    for fault in FAULTS:
+def test_no_model_has_lost_its_faults() -> None:
+    assert {model.name: len(model.faults) >= 22 for model in MODELS} == {"snappy": True}
+
+
+@EACH_MODEL
+def test_what_a_fault_violates_is_an_assertion(model: Model) -> None:
+    assert {f.size for f in model.faults} <= {s.name for s in model.sizes if not s.large}
+    oracle = next(path for path in parts_of(model) if path.stem == "oracle").read_text()
+    for fault in model.faults:
         assert fault.violates in {"deadlock", "cycle"} or f"assert({fault.violates} ||" in oracle
 
 
+def test_names_are_told_apart() -> None:
+    names = [name for model in MODELS for name in names_of(model)]
+    assert len(set(names)) == len(names)
+    assert all(len(names_of(m)) == 1 + len(m.sizes) + len(m.faults) for m in MODELS)
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
-def test_a_size_fits_its_words(size: Size) -> None:
+def test_a_size_fits_its_words(size: SnappySize) -> None:
     assert 2 <= len(size.vcpus) <= 3
     assert size.pages * size.frames * 2 < 32
     assert 3 <= size.tables <= 6
@@ -170,19 +189,31 @@ def test_a_size_fits_its_words(size: Size) -> None:
 
 
 def test_macros_say_what_vcpus_do() -> None:
-    macros = Size("x", "", (Vcpu(stores=2), Vcpu(calls=1, cuts=3))).definitions()
+    macros = SnappySize("x", "", (Vcpu(stores=2), Vcpu(calls=1, cuts=3))).definitions()
     assert (macros["VCPUS"], macros["VCPU0"], macros["VCPU1"]) == ("2", "2,0,0,0", "0,1,3,0")
     assert (macros["CUTS"], macros["WITH_CALLS"], macros["WITH_VISITS"]) == ("3", "1", "0")
 
 
+def asked_for(*names: str, large: bool = False) -> tuple[set[str], set[str]]:
+    chosen = choose(names, large=large)
+    sizes = {size.name for searches in chosen for size in searches.sizes}
+    return sizes, {fault.switch for searches in chosen for fault in searches.faults}
+
+
 def test_names_choose() -> None:
-    sizes, faults = chosen([], large=False)
-    assert not any(size.large for size in sizes)
-    assert list(FAULTS) == faults
-    assert list(SIZES) == chosen([], large=True)[0]
-    sizes, faults = chosen(["main-large", "NO_STOP"], large=False)
-    assert [size.name for size in sizes] == ["main-large"]
-    assert [fault.switch for fault in faults] == ["NO_STOP"]
+    sizes, faults = asked_for()
+    assert sizes == {size.name for model in MODELS for size in model.sizes if not size.large}
+    assert faults == {fault.switch for model in MODELS for fault in model.faults}
+    every_size, _ = asked_for(large=True)
+    assert every_size == {size.name for model in MODELS for size in model.sizes}
+    assert asked_for("main-large", "NO_STOP") == ({"main-large"}, {"NO_STOP"})
+
+
+@EACH_MODEL
+def test_a_model_is_chosen_by_its_name(model: Model) -> None:
+    sizes, faults = asked_for(model.name)
+    assert sizes == {size.name for size in model.sizes if not size.large}
+    assert faults == {fault.switch for fault in model.faults}
 
 
 def test_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:

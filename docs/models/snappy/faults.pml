@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Faults that can be put into the protocol, one at a time: -DFAULT=NAME. Where a name is used is
- * seen what is wrong then; lab/protocol_faults.py says in which size each is looked for, and what
- * it must violate. Without FAULT the protocol is as it should be.
+ * seen what is wrong then; lab/protocol/snappy_faults.py says in which size each is looked for, and
+ * what it must violate. Without FAULT the protocol is as it should be.
  */
 #define NONE 0
 #define ALONE_BY_REFERENCES 1

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MODEL = "docs/models/snappy.pml"
+from lab.protocol.model import Model, Size
+from lab.protocol.snappy_faults import FAULTS
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,9 @@ class Vcpu:
 
 
 @dataclass(frozen=True)
-class Size:
-    """One search. ``places`` is how many snapshots there are at once."""
+class SnappySize(Size):
+    """``places`` is how many snapshots there are at once."""
 
-    name: str
-    title: str
     vcpus: tuple[Vcpu, ...]
     pages: int = 1
     frames: int = 5
@@ -37,15 +36,9 @@ class Size:
     host_stores: int = 1
     keeps_first: bool = False
     """The first snapshot is never released."""
-    runs_for_ever: bool = False
-    """All but the last vCPU never go to the host: see docs/models/snappy/for_ever.pml."""
-    large: bool = False
-    """Takes longer than CI has time for."""
-    complete: bool = False
-    """Some run comes to every statement."""
 
     def definitions(self) -> dict[str, str]:
-        """Return the macros that make the model this large."""
+        """Return the macros; for those who run for ever see docs/models/snappy/for_ever.pml."""
         macros = {
             "VCPUS": len(self.vcpus),
             "PAGES": self.pages,
@@ -67,7 +60,7 @@ class Size:
 
 
 SIZES = (
-    Size(
+    SnappySize(
         "main",
         "two writers, one snapshot core, two pages",
         (Vcpu(stores=1), Vcpu(stores=1), Vcpu(cuts=1, visits=1)),
@@ -75,24 +68,24 @@ SIZES = (
         frames=6,
         complete=True,
     ),
-    Size(
+    SnappySize(
         "cuts",
         "two writers, and two snapshots one after the other",
         (Vcpu(stores=1), Vcpu(stores=1), Vcpu(cuts=2)),
     ),
-    Size(
+    SnappySize(
         "calls",
         "system calls that read and write, beside a writer that cuts and looks",
         (Vcpu(stores=1, calls=1), Vcpu(stores=1, cuts=1, visits=1)),
         complete=True,
     ),
-    Size(
+    SnappySize(
         "calls-in-cuts",
         "system calls over two cuts, beside a writer that cuts",
         (Vcpu(stores=1, calls=1), Vcpu(stores=1, cuts=2)),
         frames=6,
     ),
-    Size(
+    SnappySize(
         "places",
         "two snapshots at once, made by two vCPUs, released in any order",
         (Vcpu(stores=1, cuts=1), Vcpu(stores=1, cuts=1)),
@@ -100,7 +93,7 @@ SIZES = (
         tables=6,
         places=2,
     ),
-    Size(
+    SnappySize(
         "kept",
         "the first snapshot stays while others come and go",
         (Vcpu(stores=2), Vcpu(stores=1, cuts=3)),
@@ -109,32 +102,32 @@ SIZES = (
         places=2,
         keeps_first=True,
     ),
-    Size(
+    SnappySize(
         "visitors",
         "two vCPUs write in main and in one snapshot",
         (Vcpu(stores=1, visits=1), Vcpu(stores=1, visits=1), Vcpu(cuts=1)),
         frames=6,
     ),
-    Size(
+    SnappySize(
         "visiting-calls",
         "system calls from a snapshot, while main writes",
         (Vcpu(calls=1, visits=1), Vcpu(stores=1, cuts=1)),
         frames=6,
     ),
-    Size(
+    SnappySize(
         "batch",
         "requests of several pages in one flush",
         (Vcpu(stores=2), Vcpu(stores=2, cuts=1)),
         pages=2,
         frames=6,
     ),
-    Size(
+    SnappySize(
         "for-ever",
         "writers that never go to the host: eventual reclaim, under weak fairness",
         (Vcpu(stores=1), Vcpu(stores=1), Vcpu(cuts=1)),
         runs_for_ever=True,
     ),
-    Size(
+    SnappySize(
         "main-large",
         "main, and one more cut",
         (Vcpu(stores=1), Vcpu(stores=1), Vcpu(cuts=2, visits=1)),
@@ -142,21 +135,21 @@ SIZES = (
         frames=7,
         large=True,
     ),
-    Size(
+    SnappySize(
         "calls-large",
         "calls-in-cuts, and the writer is not who cuts",
         (Vcpu(stores=1), Vcpu(calls=1), Vcpu(cuts=2)),
         frames=6,
         large=True,
     ),
-    Size(
+    SnappySize(
         "visitors-large",
         "visitors, one of which makes a system call too",
         (Vcpu(stores=1, visits=1), Vcpu(stores=1, calls=1, visits=1), Vcpu(cuts=1)),
         frames=6,
         large=True,
     ),
-    Size(
+    SnappySize(
         "places-large",
         "two snapshots at once, three cuts, a visitor",
         (Vcpu(stores=2), Vcpu(stores=1, cuts=3, visits=1)),
@@ -168,6 +161,4 @@ SIZES = (
 )
 
 
-def size_named(name: str) -> Size:
-    """Return one of them."""
-    return next(size for size in SIZES if size.name == name)
+SNAPPY = Model("snappy", "docs/models/snappy.pml", SIZES, FAULTS)

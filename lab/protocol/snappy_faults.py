@@ -1,26 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The faults that are put into the model of Snappy's protocol, and what each must violate.
 
-``violates`` is the name of an assertion of docs/models/snappy/oracle.pml, ``deadlock``, or
-``cycle``: a run in which memory is never reclaimed. ``published`` are faults of the published
-prototype or algorithm; each other is this protocol without one of its parts.
+``cycle`` is a run in which memory is never reclaimed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One switch of the model; ``size`` is where it is looked for."""
-
-    switch: str
-    title: str
-    size: str
-    violates: str
-    published: bool = False
-
+from lab.protocol.model import Fault
 
 FAULTS = (
     # What the published prototype, and the published algorithm, do.
