@@ -23,7 +23,7 @@
 #	make test-debug	the suites of the module on a kernel with KASAN and lockdep, compiled first
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
 #	make check-mutants	put bugs into the memory layer, and see the model find each
-#	make check-protocol	search Snappy's protocol with spin, and put faults into it
+#	make check-protocol	search the models of protocols with spin, put faults into them
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The protocol of the buffer pool Tabby, for the verifier of spin(1). tabby.md says what the model
- * is and is not; lab/protocol runs it, with macros of lab/protocol/tabby.py.
+ * The protocol of the buffer pool Tabby, for the verifier of spin(1). README.md says what the
+ * model is and is not; lab/protocol runs it, with macros of lab/protocol/tabby.py.
  */
 #include "tabby/faults.pml"
 

@@ -17,9 +17,10 @@ from lab.errors import LabError, Status, unknown_name
 from lab.protocol.model import Fault, Model, Size
 from lab.protocol.search import Outcome, look_for, search
 from lab.protocol.snappy import SNAPPY
+from lab.protocol.tabby import TABBY
 from lab.spin import spin_version
 
-MODELS = (SNAPPY,)
+MODELS = (SNAPPY, TABBY)
 
 SIZE_HEADER = f"{'size':14} {'states':>10} {'depth':>6} {'MiB':>6} {'CPU s':>6}  searched"
 FAULT_HEADER = f"{'fault':24} {'states':>10} {'steps':>6} {'CPU s':>6}  found"

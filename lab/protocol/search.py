@@ -63,7 +63,11 @@ def search(model: Model, size: Size) -> Outcome:
 def look_for(model: Model, fault: Fault) -> Outcome:
     """Put a fault in, and search until something is violated."""
     size = model.size_named(fault.size)
-    way = LIVENESS if size.runs_for_ever else QUICK
+    way = QUICK
+    if size.runs_for_ever:
+        way = LIVENESS
+    elif fault.violates == "cycle":
+        way = CYCLES
     macros = size.definitions() | {"FAULT": fault.switch}
     report, seconds = verify(ROOT / model.path, macros, way)
     return Outcome(report, seconds, judge_fault(fault, report))

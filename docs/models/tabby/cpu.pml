@@ -14,20 +14,13 @@ inline choose_page()
 }
 
 #define IS_DIRTY(f) (dirty[f] && CAN_WRITE_BACK(f))
-#if FRAMES > 2
-#define ANY_DIRTY (IS_DIRTY(0) || IS_DIRTY(1) || IS_DIRTY(2))
-#else
 #define ANY_DIRTY (IS_DIRTY(0) || IS_DIRTY(1))
-#endif
 
 inline choose_dirty(f)
 {
 	if
 	:: IS_DIRTY(0) -> f = 0
 	:: IS_DIRTY(1) -> f = 1
-#if FRAMES > 2
-	:: IS_DIRTY(2) -> f = 2
-#endif
 	fi
 }
 
@@ -104,7 +97,7 @@ init {
 	atomic {
 		d_step {
 			for (p_ : 0 .. PAGES - 1) {
-				image[p_] = WORD(p_, IMAGE, 0, 0);
+				image[p_] = FIRST_IMAGE(p_);
 				disk[p_ * 2] = CONTENT(p_, 0);
 				disk[p_ * 2 + 1] = CONTENT(p_, 0)
 			}
@@ -121,8 +114,5 @@ init {
 		};
 		run cpu(0, CPU0);
 		run cpu(1, CPU1)
-#if CPUS > 2
-		; run cpu(2, CPU2)
-#endif
 	}
 }

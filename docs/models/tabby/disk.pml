@@ -30,12 +30,16 @@ inline copy_words(p, f)
 
 #if FAULT == IMAGE_IS_UNLOCKED
 /* Published 5.3: the header goes to the disk as it is in memory. */
+#define FIRST_IMAGE(p) WORD(p, UNLOCKED, 0, (p) & 1)
 #define IMAGE_OF(f) WITH_STATE(header[f], UNLOCKED)
 #elif FAULT == VERSION_FROM_DISK
 #define IMAGE_OF(f) WITH_STATE(header[f], IMAGE)
 #else
 /* Nobody asks for an image's version or frame. */
 #define IMAGE_OF(f) WORD(NAME_OF(header[f]) - 1, IMAGE, 0, 0)
+#endif
+#if FAULT != IMAGE_IS_UNLOCKED
+#define FIRST_IMAGE(p) WORD(p, IMAGE, 0, 0)
 #endif
 
 inline write_words(p, f)

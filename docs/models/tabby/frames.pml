@@ -9,20 +9,13 @@
  * called clean before the device begins, so that a store behind the write makes it dirty again.
  */
 
-#if FRAMES > 2
-#define ANY_FREE (is_free[0] || is_free[1] || is_free[2])
-#else
 #define ANY_FREE (is_free[0] || is_free[1])
-#endif
 
 inline choose_free(f)
 {
 	if
 	:: is_free[0] -> f = 0
 	:: is_free[1] -> f = 1
-#if FRAMES > 2
-	:: is_free[2] -> f = 2
-#endif
 	fi
 }
 
@@ -103,20 +96,13 @@ inline evict(f)
 	fi
 }
 
-#if FRAMES > 2
-#define CAN_EVICT_ANY (CAN_EVICT(0) || CAN_EVICT(1) || CAN_EVICT(2))
-#else
 #define CAN_EVICT_ANY (CAN_EVICT(0) || CAN_EVICT(1))
-#endif
 
 inline choose_victim(f)
 {
 	if
 	:: CAN_EVICT(0) -> f = 0
 	:: CAN_EVICT(1) -> f = 1
-#if FRAMES > 2
-	:: CAN_EVICT(2) -> f = 2
-#endif
 	fi
 }
 

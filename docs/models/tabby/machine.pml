@@ -10,8 +10,7 @@
  * made). What the table still says cannot be told from a walk; so it is enough to remember the old
  * value when an entry changes. A not-present entry is cached nowhere (SDM 3A 4.10.2.1).
  *
- * INVLPG reaches the TLB of its own CPU, and nobody else's. Nobody sends interrupts, but to take a
- * frame out of the pool.
+ * INVLPG reaches the TLB of its own CPU, and nobody else's. Nobody sends interrupts.
  *
  * Memory is sequentially consistent: on x86 only a store may pass behind a later load, and each
  * store of this protocol that a load must not pass is a locked instruction.
@@ -43,9 +42,6 @@ inline choose_translation(v, p, f)
 	if
 	:: REACHES(v, p, 0) -> f = 0
 	:: REACHES(v, p, 1) -> f = 1
-#if FRAMES > 2
-	:: REACHES(v, p, 2) -> f = 2
-#endif
 	fi
 }
 

@@ -5,14 +5,13 @@
  *   bytes	what is read with a pin, or validated, is that page's and no other's
  *   update	and it is what was written last: no store is lost, none is seen by halves
  *   one_frame	no two headers name one page, and a free frame's header names none
- *   pool	nobody touches a frame that has left the pool
  *   reclaim	in the end each frame is free, or unlocked and the only one of its page
  *
  * And no CPU waits for ever: the verifier reports that as an invalid end state, or as a cycle.
  */
 
 /* All of them false, always: they name what has failed in the verifier's report. */
-hidden byte bytes, update, one_frame, pool, reclaim;
+hidden byte bytes, update, one_frame, reclaim;
 
 byte truth[PAGES];			/* how often the page has been written */
 
