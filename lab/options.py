@@ -50,6 +50,7 @@ OPTIONS = (
     Option("require", "", "capabilities whose absence is a failure, not a skip"),
     Option("seed", "", "number that decides every random choice; without it a new one"),
     Option("steps", "", "of a stress test's plan only these steps, as in `3,17,90`"),
+    Option("record", "", "directory for the record of the session, with a machine or without one"),
     Option("keep", "failed", "directories of machines to keep: `failed` or `all`"),
     Option("cycles", "6", "how many machines test_cycles.py starts and stops"),
     Option("creations", "300", "how many VMs test_lifecycle.py makes, how often test_flat enters"),

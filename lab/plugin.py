@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.config import Config
-from lab.options import add_options, factor
+from lab.options import add_options, factor, option
 from lab.session import collection, fixtures, judging
 from lab.session.availability import demand
 from lab.session.keeper import Hooks, Keeper, keeper_of
@@ -66,7 +67,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     from lab.report.recorder import Recorder  # noqa: PLC0415
 
     lab_config = Config.from_environment()
-    recorder = Recorder(lab_config.sessions, lambda: session_facts(lab_config, plan))
+    record = option(session.config, "record")
+    recorder = Recorder(
+        lab_config.sessions,
+        lambda: session_facts(lab_config, plan),
+        Path(record) if record else None,
+    )
     session.config.pluginmanager.register(recorder, "dbos_lab_recorder")
 
 

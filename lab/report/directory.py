@@ -62,6 +62,12 @@ def create_session(sessions: Path, facts: Mapping[str, object]) -> Session:
     # Names sort by age, also of those that begin in one second; mkdtemp makes them unique.
     now = datetime.now().astimezone()
     path = Path(tempfile.mkdtemp(prefix=f"{now:%Y%m%d-%H%M%S-%f}-", dir=sessions))
+    return create_session_in(path, facts)
+
+
+def create_session_in(path: Path, facts: Mapping[str, object]) -> Session:
+    """Make ``path`` the directory of a new session; it may be there already, without one."""
+    path.mkdir(parents=True, exist_ok=True)
     (path / "session.json").write_text(json.dumps(facts, indent=2) + "\n")
     return Session(path)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.report.directory import Session, create_session
+from lab.report.directory import Session, create_session, create_session_in
 from lab.report.entry import PHASES, Entry, entry_of
 
 if TYPE_CHECKING:
@@ -20,12 +20,19 @@ if TYPE_CHECKING:
 class Recorder:
     """A plugin of pytest. The directory is made when the first test that takes a machine has ended.
 
-    ``facts`` is asked then. A session without such a test leaves nothing behind.
+    ``facts`` is asked then. A session without such a test leaves nothing behind, unless it was told
+    to leave its record in ``directory``: then the first test of any kind counts.
     """
 
-    def __init__(self, sessions: Path, facts: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(
+        self,
+        sessions: Path,
+        facts: Callable[[], Mapping[str, object]],
+        directory: Path | None = None,
+    ) -> None:
         self._sessions = sessions
         self._facts = facts
+        self._directory = directory
         self._session: Session | None = None
         self._early: list[Entry] = []
         self._phases: dict[str, list[pytest.TestReport]] = {}
@@ -54,7 +61,9 @@ class Recorder:
 
     def _write(self, test: str) -> None:
         self._early.append(entry_of(test, self._phases.pop(test)))
-        if self._session is None and self._early[-1].cell:
+        if self._session is None and self._directory is not None:
+            self._session = create_session_in(self._directory, self._facts())
+        elif self._session is None and self._early[-1].cell:
             self._session = create_session(self._sessions, self._facts())
         if self._session is not None:
             with self._session.results.open("a", encoding="utf-8") as file:

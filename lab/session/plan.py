@@ -12,6 +12,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,9 @@ def _decide(config: pytest.Config) -> Plan:
     numbers(config, "steps")
     if option(config, "keep") not in KEEP:
         raise pytest.UsageError(f"--lab-keep takes one of {', '.join(KEEP)}")
+    record = option(config, "record")
+    if record and (Path(record) / "session.json").exists():
+        raise pytest.UsageError(f"--lab-record: {record} has the record of a session already")
     seed = number(config, "seed", 0) if option(config, "seed") else secrets.randbelow(2**32)
     try:
         _check_required(config)

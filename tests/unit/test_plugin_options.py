@@ -9,6 +9,7 @@ import pytest
 
 from lab.engine import SVM_TCG, VMX_KVM
 from lab.options import OPTIONS, markdown_table
+from lab.report.directory import Session
 
 if TYPE_CHECKING:
     from plugin_suite import Suite
@@ -25,6 +26,7 @@ VALUES = {
     "require": ["svm", "vmx", "npt"],
     "seed": ["1", "2", "3"],
     "steps": ["1", "2,3", "4"],
+    "record": ["a", "b", "c"],
     "keep": ["all", "failed", "all"],
     "cycles": ["2", "3", "4"],
     "creations": ["1000", "2000", "10000"],
@@ -113,6 +115,24 @@ def test_the_line_that_runs_a_test_again_finds_it_when_the_best_is_known_by_then
     suite.pytester.makepyfile("def test_it(guest): assert 0")
     result = suite.pytester.runpytest(*arguments)
     result.stdout.fnmatch_lines(["*again: pytest '*6.1/best/seed?' *--lab-engine best *"])
+
+
+def test_the_record_is_where_it_was_wanted_without_a_machine_too(suite: Suite) -> None:
+    result = suite.run("def test_plain(): pass\ndef test_bad(): assert 0", "--lab-record", "a/b")
+    result.stdout.fnmatch_lines(["report: file://*a/b/report.html"])
+    session = Session(suite.pytester.path / "a/b")
+    assert [entry.outcome for entry in session.entries()] == ["passed", "failed"]
+    assert session.facts["seed"] == 5
+    assert session.junit.exists()
+
+
+def test_a_record_is_not_written_over(suite: Suite) -> None:
+    suite.run("def test_plain(): pass", "--lab-record", "a")
+    before = (suite.pytester.path / "a/results.jsonl").read_text()
+    again = suite.run("def test_plain(): pass", "--lab-record", "a")
+    assert again.ret == pytest.ExitCode.USAGE_ERROR
+    again.stderr.fnmatch_lines(["ERROR: *a has the record of a session already"])
+    assert (suite.pytester.path / "a/results.jsonl").read_text() == before
 
 
 def test_the_table_has_every_option_once() -> None:
