@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from lab.cache.commands import cache
+from lab.compare.commands import compare
 from lab.config import DEFAULT_PROFILE, Config
 from lab.conformance.commands import matrix
 from lab.crash.commands import crash
@@ -107,7 +108,7 @@ def doctor(
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
 
 
-for command in (image_group, cache, crash, matrix, *LIVE_COMMANDS, *REPORT_COMMANDS):
+for command in (image_group, cache, compare, crash, matrix, *LIVE_COMMANDS, *REPORT_COMMANDS):
     cli.add_command(command)
 
 
