@@ -20,9 +20,9 @@ MUTANTS = "tests/model/mutants"
 SCHEDULES = 50_000
 """Of each property of snapshots (S): what the unmutated code passes too."""
 CHEAPER = 4
-"""Times as many of the memory layer's (T), which have fewer steps."""
+"""Times as many of the memory layer's (T) and of pools (B), which have fewer steps."""
 SECONDS = 3600.0
-_FAILED = re.compile(r"([ST][\w-]+): FAILED in schedule (\d+) after ([\d.]+) s: (.*)")
+_FAILED = re.compile(r"([STB][\w-]+): FAILED in schedule (\d+) after ([\d.]+) s: (.*)")
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def build(tree: Path) -> Path:
 
 
 def run(model: Path, schedules: int, layer: str, timeout: float = SECONDS) -> Finding | None:
-    """Return what fails of a layer, T or S, or None. Seeds are fixed, so the answer is too."""
+    """Return what fails of a layer, T, S or B, or None. Seeds are fixed, so the answer is too."""
     done = subprocess.run(
-        [model, "-p", layer, "-n", str(schedules * (CHEAPER if layer == "T" else 1))],
+        [model, "-p", layer, "-n", str(schedules * (1 if layer == "S" else CHEAPER))],
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -102,7 +102,8 @@ def try_mutant(root: Path, mutant: Mutant, schedules: int) -> Finding | None:
         if complaint:
             sys.exit(f"{mutant.patch} does not apply: write it anew\n{complaint}")
         model = build(tree)
-        layers = "S" if mutant.name.startswith("snap-") else "TS"
+        prefix = mutant.name.partition("-")[0]
+        layers = {"snap": "S", "pool": "B"}.get(prefix, "TS")
         findings = (run(model, schedules, layer) for layer in layers)
         return next((finding for finding in findings if finding), None)
 
@@ -111,7 +112,7 @@ def main() -> int:
     """Print the table; status 1 if a bug was not found, or one where none was put."""
     root = Path(__file__).resolve().parents[1]
     model = build(root)
-    for layer in "TS":
+    for layer in "TSB":
         alarm = run(model, SCHEDULES, layer)
         if alarm:
             print(f"without any mutant: {alarm.property}: {alarm.reason}")

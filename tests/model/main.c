@@ -4,10 +4,10 @@
  *
  *	model [-p PROPERTY] [-n SCHEDULES] [-s SEED]
  *
- * SCHEDULES of each property; T and S are all whose names begin so. The first one that fails ends
- * it, with status 1, and with the arguments that show it again. Times are those of this process on
- * its CPU. A bug may end the model itself, by a pointer that leads nowhere or a list that has no
- * end: failures like any other.
+ * SCHEDULES of each property; T, S and B are all whose names begin so. The first one that fails
+ * ends it, with status 1, and with the arguments that show it again. Times are those of this
+ * process on its CPU. A bug may end the model itself, by a pointer that leads nowhere or a list
+ * that has no end: failures like any other.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -19,13 +19,13 @@
 
 #include "property.h"
 
-#define COUNT 11
+#define COUNT 14
 
 static const struct property *const properties[COUNT] = {
 	&remap_property, &host_property, &calls_property, &reuse_property,
 	&index_property, &snapshot_property, &oldest_property,
 	&settle_property, &filled_property, &left_property,
-	&raced_property,
+	&raced_property, &pool_property, &failing_property, &resized_property,
 };
 
 /* What is being tried: for the signal handler too. */

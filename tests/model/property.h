@@ -28,6 +28,9 @@ extern const struct property settle_property;
 extern const struct property filled_property;
 extern const struct property left_property;
 extern const struct property raced_property;
+extern const struct property pool_property;
+extern const struct property failing_property;
+extern const struct property resized_property;
 
 /* What stands on the model: the product's own structures. */
 extern struct cpus cpus;

@@ -26,6 +26,9 @@ SCHEDULES = {
     "S1-race": 800,
     "S11": 800,
     "S16": 1500,
+    "B1": 25000,
+    "B7": 25000,
+    "B8": 25000,
 }
 """More than 10^5 in all, less than a minute of an idle processor. Those of S are longer."""
 EASY = (
@@ -33,6 +36,7 @@ EASY = (
     "one-quiescent-point-early",
     "call-lost-when-full",
     "snap-pins-the-world",
+    "pool-dirty-is-not-looked-at-again",
 )
 
 

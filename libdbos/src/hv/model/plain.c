@@ -6,6 +6,8 @@
  *
  * A plain store is not buffered: whoever wants to know what its delay does stores by
  * machine_store().
+ *
+ * Atomic accesses by the compiler's builtins, which are in headers for programs, are the machine's.
  */
 #include "hv/machine.h"
 #include "hv/model/internal.h"
@@ -65,4 +67,29 @@ void __tsan_write_range(void *address, unsigned long size)
 {
 	(void)size;
 	access_plainly(address);
+}
+
+uint64_t __tsan_atomic64_load(const uint64_t *word, int order);
+int __tsan_atomic64_compare_exchange_strong(uint64_t *word, uint64_t *expected, uint64_t value,
+					    int order, int failed);
+void __tsan_atomic_thread_fence(int order);
+
+uint64_t __tsan_atomic64_load(const uint64_t *word, int order)
+{
+	(void)order;
+	return machine_load(word);
+}
+
+int __tsan_atomic64_compare_exchange_strong(uint64_t *word, uint64_t *expected, uint64_t value,
+					    int order, int failed)
+{
+	(void)order;
+	(void)failed;
+	return machine_cas(word, expected, value);
+}
+
+/* Of acquire and release: the processor does nothing for them (SDM 3A 8.2.2). */
+void __tsan_atomic_thread_fence(int order)
+{
+	(void)order;
 }
