@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from lab.cache.commands import cache
+from lab.campaign.commands import campaign
 from lab.compare.commands import compare
 from lab.config import DEFAULT_PROFILE, Config
 from lab.conformance.commands import matrix
@@ -108,7 +109,8 @@ def doctor(
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
 
 
-for command in (image_group, cache, compare, crash, matrix, *LIVE_COMMANDS, *REPORT_COMMANDS):
+COMMANDS = (image_group, cache, campaign, compare, crash, matrix)
+for command in (*COMMANDS, *LIVE_COMMANDS, *REPORT_COMMANDS):
     cli.add_command(command)
 
 

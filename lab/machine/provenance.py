@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -21,6 +22,20 @@ def git_state(source: Path) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def tree_state(source: Path) -> str:
+    """Return the same, with a hash of how the files that git knows differ from the commit.
+
+    Two checkouts of the same state have the same tests and the same code to be tested.
+    """
+    state = git_state(source)
+    if not state.endswith("-dirty"):
+        return state
+    difference = subprocess.run(
+        ["git", "diff", "--binary", "HEAD"], cwd=source, capture_output=True, timeout=60, check=True
+    )
+    return f"{state}-{hashlib.sha256(difference.stdout).hexdigest()[:16]}"
 
 
 def host_facts() -> dict[str, object]:
