@@ -47,7 +47,8 @@ class Entry:
     @property
     def name(self) -> str:
         """The test without its cell: what a row of the matrix is about."""
-        return self.test.replace(f"[{self.cell}]", "").replace(f"{self.cell}-", "")
+        test = self.test.replace(f"[{self.cell}]", "")
+        return test.replace(f"{self.cell}-", "").replace(f"-{self.cell}", "")
 
     @property
     def good(self) -> bool:

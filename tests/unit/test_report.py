@@ -166,6 +166,8 @@ def test_rows_are_named_without_the_cell() -> None:
     cell = "6.1/svm-tcg/seed"
     assert entry(test=f"s.py::test_a[{cell}]", cell=cell).name == "s.py::test_a"
     assert entry(test=f"s.py::test_a[{cell}-8-4]", cell=cell).name == "s.py::test_a[8-4]"
+    assert entry(test=f"s.py::test_a[kvm-{cell}]", cell=cell).name == "s.py::test_a[kvm]"
+    assert entry(test=f"s.py::test_a[kvm-{cell}-8]", cell=cell).name == "s.py::test_a[kvm-8]"
 
 
 def test_sessions_are_found_by_their_beginning_and_do_not_pile_up(tmp_path: Path) -> None:
