@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from lab.errors import Status, die
 from lab.image.contain import tail
-from lab.image.spec import ImageSpec
+from lab.image.lock import Wanted
 from lab.image.store import full_disk
 
 DISK_FULL = ("No space left on device", "Disk quota exceeded")
@@ -73,7 +73,7 @@ def disk_is_full(log: Path) -> bool:
     return any(sign in text for sign in DISK_FULL)
 
 
-def explain(spec: ImageSpec, log: Path, tree: Path) -> NoReturn:
+def explain(spec: Wanted, log: Path, tree: Path) -> NoReturn:
     """Raise the error that tells why resolving ``spec`` in ``tree`` failed."""
     if disk_is_full(log):
         raise full_disk(tree)

@@ -13,14 +13,42 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from lab.errors import Status, die
-from lab.image.spec import ImageSpec
 
 SOURCE = "source"
 """The architecture of a tarball of sources."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Wanted(Protocol):
+    """What somebody wants of Debian's archives: a guest image, or an installed system."""
+
+    @property
+    def name(self) -> str:
+        """Of the definition, ``images/NAME.yaml``; may have a folder in it."""
+
+    @property
+    def release(self) -> str:
+        """Debian's code name."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages by name; what they depend on comes with them."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Source packages."""
+
+    @property
+    def requested(self) -> tuple[str, ...]:
+        """Both, as a lock notes them."""
+
+
+def label(wanted: Wanted) -> str:
+    """Return its name as a file's, for what the cache keeps of it."""
+    return wanted.name.replace("/", "-")
 
 
 @dataclass(frozen=True)
@@ -50,7 +78,7 @@ class Lock:
     """(suite, date of its Release file) pairs: the state of the archives it was resolved from."""
     packages: tuple[LockedPackage, ...]
 
-    def fits(self, spec: ImageSpec) -> bool:
+    def fits(self, spec: Wanted) -> bool:
         """Whether it was made for this definition; what that drops or copies is another matter."""
         return (self.release, self.requested) == (spec.release, spec.requested)
 
@@ -87,9 +115,10 @@ def read_lock(path: Path) -> Lock | None:
 
 
 def _damaged(path: Path, why: str) -> NoReturn:
+    folder = "systems/" if path.parent.name == "systems" else ""
     die(
         f"the lock file {path} is damaged ({why})",
-        f"git checkout {path.name}, or: dbos-lab image lock --image {path.stem}",
+        f"git checkout {path.name}, or: dbos-lab image lock --image {folder}{path.stem}",
         status=Status.USAGE,
     )
 

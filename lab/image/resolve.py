@@ -23,9 +23,8 @@ from lab.image.contain import (
     tool_environment,
 )
 from lab.image.failure import explain
-from lab.image.lock import SOURCE, Lock, LockedPackage
+from lab.image.lock import SOURCE, Lock, LockedPackage, Wanted
 from lab.image.mirror import Mirror, host_mirror
-from lab.image.spec import ImageSpec
 from lab.image.store import FILL_SECONDS, Report, remove_tree
 
 ANSWER = "answer"
@@ -72,7 +71,7 @@ class Resolution:
     """URI of each archive's root by the archive's label, without a slash at the end."""
 
 
-def resolve(spec: ImageSpec, place: Path, log: Path, report: Report) -> Resolution:
+def resolve(spec: Wanted, place: Path, log: Path, report: Report) -> Resolution:
     """Ask apt; what it says is in ``log``.
 
     ``place`` becomes a directory and vanishes again. The caller sees to it that nobody else uses
@@ -104,7 +103,7 @@ def resolve(spec: ImageSpec, place: Path, log: Path, report: Report) -> Resoluti
     return parse(spec, **texts)
 
 
-def mmdebstrap_argv(spec: ImageSpec, mirror: Mirror, tree: Path) -> list[str]:
+def mmdebstrap_argv(spec: Wanted, mirror: Mirror, tree: Path) -> list[str]:
     """Build the command line. Sources come on standard input: they may carry a password."""
     options = [f"--aptopt={option}" for option in (*APT_OPTIONS, *mirror.options)]
     return [
@@ -120,14 +119,14 @@ def mmdebstrap_argv(spec: ImageSpec, mirror: Mirror, tree: Path) -> list[str]:
     ]
 
 
-def _questions(spec: ImageSpec) -> str:
+def _questions(spec: Wanted) -> str:
     script = ASK_APT.replace("PACKAGES", " ".join(spec.packages))
-    if spec.extra.sources:
-        script += ASK_FOR_SOURCES.replace("SOURCES", " ".join(spec.extra.sources))
+    if spec.sources:
+        script += ASK_FOR_SOURCES.replace("SOURCES", " ".join(spec.sources))
     return script
 
 
-def parse(spec: ImageSpec, archives: str, releases: str, packages: str) -> Resolution:
+def parse(spec: Wanted, archives: str, releases: str, packages: str) -> Resolution:
     """Read the three answers; ``archives`` are those of the lists that apt has read."""
     roots: dict[str, str] = {}
     for line in archives.splitlines():
@@ -158,7 +157,7 @@ def _dates(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield suite, value
 
 
-def _package(match: re.Match[str], roots: Mapping[str, str], spec: ImageSpec) -> LockedPackage:
+def _package(match: re.Match[str], roots: Mapping[str, str], spec: Wanted) -> LockedPackage:
     uri = match["uri"]
     archive = next((label for label, root in roots.items() if uri.startswith(f"{root}/")), None)
     if archive is None:

@@ -19,10 +19,9 @@ from lab.config import Config
 from lab.errors import LabError, Status, die
 from lab.image.contain import tail
 from lab.image.drift import Change, changes, listed
-from lab.image.lock import Lock, LockedPackage, lock_path, read_lock
+from lab.image.lock import Lock, LockedPackage, Wanted, label, lock_path, read_lock
 from lab.image.pool import Pool, mebibytes
 from lab.image.resolve import Resolution, resolve
-from lab.image.spec import ImageSpec
 from lab.image.store import Report, content_key, exclusive
 
 
@@ -31,7 +30,7 @@ def pool_of(config: Config) -> Pool:
     return Pool(config.cache / "debs")
 
 
-def chosen_lock(config: Config, spec: ImageSpec, *, locked: bool) -> Lock | None:
+def chosen_lock(config: Config, spec: Wanted, *, locked: bool) -> Lock | None:
     """Return the lock to build from; None if the packages have to be resolved first.
 
     ``locked``: the checkout's lock and no other; die if there is none that fits the definition.
@@ -47,13 +46,13 @@ def chosen_lock(config: Config, spec: ImageSpec, *, locked: bool) -> Lock | None
     return read_lock(_substitute(config, spec)) or (committed if fits else None)
 
 
-def is_committed(config: Config, spec: ImageSpec, lock: Lock) -> bool:
+def is_committed(config: Config, spec: Wanted, lock: Lock) -> bool:
     """Whether ``lock`` names the same packages as the checkout's."""
     committed = read_lock(lock_path(config.source, spec.name))
     return committed is not None and committed.canonical() == lock.canonical()
 
 
-def obtain(config: Config, spec: ImageSpec, report: Report, *, locked: bool) -> Lock:
+def obtain(config: Config, spec: Wanted, report: Report, *, locked: bool) -> Lock:
     """Choose the lock and bring all its packages into the pool; ``locked``: no other than ours."""
     pool = pool_of(config)
     with exclusive(pool.directory, report):
@@ -81,7 +80,7 @@ def obtain(config: Config, spec: ImageSpec, report: Report, *, locked: bool) -> 
         return lock
 
 
-def refresh(config: Config, spec: ImageSpec, report: Report) -> tuple[Change, ...]:
+def refresh(config: Config, spec: Wanted, report: Report) -> tuple[Change, ...]:
     """Write the checkout's lock from what the mirror has today; return what that changed.
 
     A lock that is damaged counts as none: to write it anew is how one gets out of that.
@@ -96,15 +95,15 @@ def refresh(config: Config, spec: ImageSpec, report: Report) -> tuple[Change, ..
     return changes(before or Lock(spec.release, (), (), ()), lock)
 
 
-def _substitute(config: Config, spec: ImageSpec) -> Path:
+def _substitute(config: Config, spec: Wanted) -> Path:
     """Where the cache keeps what stands in for the checkout's lock, whatever state that is in."""
     path = lock_path(config.source, spec.name)
     committed = path.read_bytes() if path.is_file() else b""
     asked_for = [spec.release.encode(), *(name.encode() for name in spec.requested)]
-    return config.cache / "locks" / f"{spec.name}-{content_key([committed, *asked_for])}.lock"
+    return config.cache / "locks" / f"{label(spec)}-{content_key([committed, *asked_for])}.lock"
 
 
-def _use_instead(config: Config, spec: ImageSpec, resolution: Resolution, report: Report) -> Lock:
+def _use_instead(config: Config, spec: Wanted, resolution: Resolution, report: Report) -> Lock:
     path = _substitute(config, spec)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -114,13 +113,13 @@ def _use_instead(config: Config, spec: ImageSpec, resolution: Resolution, report
     return resolution.lock
 
 
-def _resolve(config: Config, spec: ImageSpec, report: Report) -> Resolution:
-    log = config.cache / "logs" / f"resolve-{spec.name}.log"
+def _resolve(config: Config, spec: Wanted, report: Report) -> Resolution:
+    log = config.cache / "logs" / f"resolve-{label(spec)}.log"
     return resolve(spec, config.cache / "resolve.partial", log, report)
 
 
 def _resolve_for(
-    absent: Sequence[LockedPackage], config: Config, spec: ImageSpec, report: Report
+    absent: Sequence[LockedPackage], config: Config, spec: Wanted, report: Report
 ) -> Resolution:
     """Resolve because ``absent`` are needed; a failure must say which they are."""
     try:
@@ -136,7 +135,7 @@ def _resolve_for(
 
 def _fetch(
     config: Config,
-    spec: ImageSpec,
+    spec: Wanted,
     packages: Sequence[LockedPackage],
     resolution: Resolution,
     report: Report,
@@ -145,12 +144,12 @@ def _fetch(
     return pool_of(config).fetch(packages, resolution.roots, _fetch_log(config, spec))
 
 
-def _fetch_log(config: Config, spec: ImageSpec) -> Path:
-    return config.cache / "logs" / f"fetch-{spec.name}.log"
+def _fetch_log(config: Config, spec: Wanted) -> Path:
+    return config.cache / "logs" / f"fetch-{label(spec)}.log"
 
 
 def _drifted(
-    config: Config, spec: ImageSpec, lock: Lock, resolution: Resolution, gone: Sequence[Change]
+    config: Config, spec: Wanted, lock: Lock, resolution: Resolution, gone: Sequence[Change]
 ) -> NoReturn:
     new = [change for change in changes(lock, resolution.lock) if change.locked is None]
     path = lock_path(config.source, spec.name)
@@ -162,7 +161,7 @@ def _drifted(
     )
 
 
-def _unreachable(config: Config, spec: ImageSpec, absent: Sequence[LockedPackage]) -> NoReturn:
+def _unreachable(config: Config, spec: Wanted, absent: Sequence[LockedPackage]) -> NoReturn:
     log = _fetch_log(config, spec)
     die(
         f"{len(absent)} packages of {spec.name} could not be downloaded, though the mirror "

@@ -89,9 +89,14 @@ class ImageSpec:
         return tuple(sorted({package for part in parts for package in part.packages}))
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Source packages beside them."""
+        return self.extra.sources
+
+    @property
     def requested(self) -> tuple[str, ...]:
         """All that a lock has to have, sources among it."""
-        return (*self.packages, *(f"{name} (source)" for name in self.extra.sources))
+        return (*self.packages, *(f"{name} (source)" for name in self.sources))
 
     def canonical(self) -> bytes:
         """Serialise for hashing: the same for two files that differ in comments or layout only."""
@@ -153,17 +158,17 @@ def _malformed(path: Path, why: str) -> NoReturn:
 
 
 def _parse(name: str, document: object) -> ImageSpec:
-    top = _Section(
+    top = Section(
         "the file",
         document,
         {"release", "kernel", "guest", "toolchain", "drop"},
         optional={"on_request", "extra"},
     )
-    kernel = _Section("kernel", top.get("kernel"), {"packages"}, optional={"source", "config"})
+    kernel = Section("kernel", top.get("kernel"), {"packages"}, optional={"source", "config"})
     if ("source" in kernel) != ("config" in kernel):
         raise ValueError("kernel has one of 'source' and 'config' and lacks the other")
-    guest = _Section("guest", top.get("guest"), {"packages", "programs", "libraries", "modules"})
-    toolchain = _Section("toolchain", top.get("toolchain"), {"packages", "links"})
+    guest = Section("guest", top.get("guest"), {"packages", "programs", "libraries", "modules"})
+    toolchain = Section("toolchain", top.get("toolchain"), {"packages", "links"})
     drop = top.words("drop")
     return ImageSpec(
         name=name,
@@ -190,7 +195,7 @@ def _parse(name: str, document: object) -> ImageSpec:
 
 
 def _extra(value: object) -> ExtraSpec:
-    extra = _Section("extra", value, {"packages", "sources", "programs", "trees"})
+    extra = Section("extra", value, {"packages", "sources", "programs", "trees"})
     return ExtraSpec(
         packages=extra.words("packages"),
         sources=extra.words("sources"),
@@ -199,7 +204,7 @@ def _extra(value: object) -> ExtraSpec:
     )
 
 
-class _Section:
+class Section:
     """A mapping whose keys are checked at once; every value is a word, words, or pairs of words.
 
     A *word* has no white space: package names and paths travel through command lines and
@@ -225,24 +230,29 @@ class _Section:
         return key in self.value
 
     def get(self, key: str) -> object:
+        """Return the value as it is."""
         return self.value[key]
 
     def sentence(self, key: str) -> str:
+        """Return a text on one line."""
         value = self.value[key]
         if not isinstance(value, str) or not value.strip():
             raise ValueError(f"{key!r} in {self.title} must be a sentence")
         return " ".join(value.split())
 
     def word(self, key: str) -> str:
+        """Return one word."""
         return self._word(key, self.value[key])
 
     def words(self, key: str) -> tuple[str, ...]:
+        """Return a list of words."""
         value = self.value[key]
         if not isinstance(value, list):
             raise ValueError(f"{key!r} in {self.title} must be a list")
         return tuple(self._word(key, item) for item in value)
 
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
+        """Return a mapping of words."""
         value = self.value[key]
         if not isinstance(value, Mapping):
             raise ValueError(f"{key!r} in {self.title} must be a mapping")
