@@ -16,8 +16,12 @@ from pathlib import Path
 from lab.config import Config
 from lab.image.lock import read_lock
 from lab.image.store import exclusive, remove_tree
+from lab.system.spec import DIRECTORY as SYSTEMS
 
-REMOVABLE = ("artefacts", "debs", "images", "kernels", "locks", "packages", "seeded")
+REMOVABLE = (
+    *("artefacts", "debs", "disks", "images", "kernels", "locks", "packages"),
+    *("packages-built", "seeded", "systems"),
+)
 """Directories of the cache whose entries are named by their content."""
 PARTIAL = ".partial"
 LOCK = ".lock"
@@ -78,7 +82,8 @@ def _last_use(path: Path) -> float:
 
 def _locked_packages(config: Config) -> Iterator[str]:
     """SHA-256 of every package that a lock of the checkout or of the cache names."""
-    for directory in (config.source / "images", config.cache / "locks"):
+    images = config.source / "images"
+    for directory in (images, images / SYSTEMS, config.cache / "locks"):
         for path in directory.glob(f"*{LOCK}"):
             lock = read_lock(path)
             if lock is not None:

@@ -39,14 +39,19 @@ def build(image: str, locked: bool) -> None:
 @image_group.command()
 @image_option
 def lock(image: str) -> None:
-    """Write images/IMAGE.lock: what the mirror has today. Prints what changed."""
+    """Write images/IMAGE.lock: what the mirror has today. Prints what changed.
+
+    So it does for systems/NAME, a Debian that is installed rather than unpacked.
+    """
     from lab.image.selection import refresh  # noqa: PLC0415 (keeps --help fast)
     from lab.image.spec import load_image_spec  # noqa: PLC0415
     from lab.progress import Progress  # noqa: PLC0415
     from lab.run import note_on  # noqa: PLC0415
+    from lab.system.spec import DIRECTORY, load_system_spec  # noqa: PLC0415
 
     config = Config.from_environment()
-    spec = load_image_spec(config.source, image)
+    load = load_system_spec if image.startswith(f"{DIRECTORY}/") else load_image_spec
+    spec = load(config.source, image)
     with Progress().stage(f"Lock {image}") as stage:
         changed = refresh(config, spec, note_on(stage))
         stage.note = f"{len(changed)} packages changed"

@@ -41,7 +41,9 @@ class Backing:
         ours, self._agent_end = socket.socketpair()
         self.agent = AgentLine(ours)
         self.inherited = Inherited(
-            kernel=place_kernel(spec.kernel, self.ram, directory / "entry.elf"),
+            kernel=spec.kernel
+            if spec.disk is not None
+            else place_kernel(spec.kernel, self.ram, directory / "entry.elf"),
             ram=self.ram.path,
             disk=self.disk.path,
             agent_fd=self._agent_end.fileno(),

@@ -329,6 +329,7 @@ class Machine:
             "kernel_release": self.spec.kernel_release,
             "initramfs": str(self.spec.initramfs),
             "boot_arguments": list(self.spec.arguments),
+            **({"disk": str(self.spec.disk)} if self.spec.disk is not None else {}),
             "profile": self.spec.profile,
             "image_digest": self.spec.image_digest,
             "pid": self.pid,

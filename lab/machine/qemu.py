@@ -199,7 +199,7 @@ def qemu_argv(
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
         *_processor(spec, inherited),
         *_boot(spec, inherited),
-        *_end_of_life(),
+        *_end_of_life(spec),
         *_devices(spec, console),
         *_held_by_the_lab(inherited),
         # A socket pair has no path that could collide or be left behind, and no one else can
@@ -240,6 +240,13 @@ def _ram(spec: MachineSpec, inherited: Inherited) -> str:
 
 
 def _boot(spec: MachineSpec, inherited: Inherited) -> list[str]:
+    if spec.disk is not None:
+        # snapshot: what is written goes to a file without a name, and with QEMU.
+        disk = f"file={_escaped(spec.disk)},format=raw,snapshot=on"
+        return [
+            *("-drive", f"if=none,id=system,{disk}"),
+            *("-device", "virtio-blk-pci,drive=system,bootindex=0"),
+        ]
     # In an option's value QEMU wants a comma doubled; -kernel, -initrd and -append take no
     # options, so these are passed as they are.
     return [
@@ -249,7 +256,7 @@ def _boot(spec: MachineSpec, inherited: Inherited) -> list[str]:
     ]
 
 
-def _end_of_life() -> list[str]:
+def _end_of_life(spec: MachineSpec) -> list[str]:
     """How a panic shows: told at once by pvpanic, complete on the console, kept for a dump.
 
     The guest's pvpanic driver reports before the kernel has flushed its console. To stop the
@@ -260,9 +267,10 @@ def _end_of_life() -> list[str]:
 
     vmcoreinfo: with it the guest's qemu_fw_cfg driver leaves QEMU the note that a dump is read by.
     """
+    reboot = "reset" if spec.disk is not None else "shutdown"
     return [
         *("-device", "pvpanic-pci", "-device", "vmcoreinfo"),
-        *("-action", "panic=none,reboot=shutdown,shutdown=pause"),
+        *("-action", f"panic=none,reboot={reboot},shutdown=pause"),
     ]
 
 

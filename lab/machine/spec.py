@@ -21,6 +21,12 @@ class MachineSpec:
     """Complete: the image's archive followed by the seed with the keys."""
     arguments: tuple[str, ...]
     """The kernel command line, one boot argument per element."""
+    disk: Path | None = None
+    """A raw disk to boot from by firmware and boot loader, in place of the three above.
+
+    The machine writes to a temporary file and leaves the disk as it is. A reset begins the next
+    boot, where other machines end by it. QEMU only.
+    """
     cpus: int = 2
     """Those that programs run on; an engine may need one more for the kernel alone."""
     memory_mib: int = 1024

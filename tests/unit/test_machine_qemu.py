@@ -47,6 +47,16 @@ SPECS = st.builds(
 )
 
 
+def test_a_disk_is_booted_in_place_of_a_kernel_and_may_reboot() -> None:
+    command = argv(replace(SPEC, disk=Path("/disks/a,b.raw")))
+    assert not {"-kernel", "-initrd", "-append"} & set(command)
+    assert value(command, "-drive") == (
+        "if=none,id=system,file=/disks/a,,b.raw,format=raw,snapshot=on"
+    )
+    assert "reboot=reset" in value(command, "-action")
+    assert "reboot=shutdown" in value(argv(SPEC), "-action")
+
+
 @given(SPECS)
 def test_the_spec_is_on_the_command_line(spec: MachineSpec) -> None:
     command = argv(spec)
