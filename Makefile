@@ -24,6 +24,7 @@
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
 #	make check-mutants	put bugs into the memory layer, and see the model find each
 #	make check-protocol	search the models of protocols with spin, put faults into them
+#	make packages	the module by DKMS, the library and its tools as .deb; build/packages
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
 #	make doctor	which engines boot on this machine, and what is missing
@@ -50,7 +51,8 @@ MODULE_SUITES := $(KERNEL_SUITES) $(addprefix lab/suites/test_,boundary.py confo
 # As many as the smallest host has processors. Tried with one more: guests' processors then wait for
 # each other's locks, and nothing was quicker.
 WORKERS := -n 2 --dist worksteal
-SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run tests/guest/check-syscalls
+SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run images/systems/setup \
+	tests/guest/check-syscalls
 
 .DEFAULT_GOAL := help
 
@@ -198,6 +200,10 @@ test-debug: debug-kernel
 	$(BIN)/pytest $(MODULE_SUITES) --lab-image debian-12-debug --lab-profile seed \
 		--lab-require svm --lab-timeout-factor 5 $(WORKERS)
 
+# Debian's own tools build them, in a tree of theirs. It takes root, as any installed system does.
+packages: setup
+	@$(BIN)/python -m lab.system.debs build/packages
+
 # Unstable has another kernel every week, and no lock file: not in CI.
 newest-build: setup
 	$(BIN)/python -m lab.compile debian-sid
@@ -250,4 +256,5 @@ clean:
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern check-protocol
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
+.PHONY: packages
 .PHONY: redis redis-some redis-vmx redis-own soak-redis bench-redis

@@ -54,7 +54,7 @@ static int no_hypervisor(int error)
 	return DBOS_RUN_NO_HYPERVISOR;
 }
 
-/* Beside us, where both are built, or where both are installed. */
+/* Beside us, where both are built; or where both are installed, moved as a whole or not. */
 static int find_library(char path[PATH_MAX])
 {
 	char here[PATH_MAX - 64];
@@ -69,6 +69,8 @@ static int find_library(char path[PATH_MAX])
 	snprintf(path, PATH_MAX, "%s/" DBOS_RUN_LIBRARY, here);
 	if (access(path, R_OK) < 0)
 		snprintf(path, PATH_MAX, "%s/../lib/" DBOS_RUN_LIBRARY, here);
+	if (access(path, R_OK) < 0)
+		snprintf(path, PATH_MAX, DBOS_RUNDIR "/" DBOS_RUN_LIBRARY);
 	if (access(path, R_OK) < 0)
 		return -errno;
 	/* Both end a name in LD_PRELOAD. */
