@@ -17,7 +17,7 @@ class Config:
     """Paths of one lab; every other module gets what it needs from here by argument."""
 
     source: Path
-    """The checkout: ``kern/``, ``libdbos/``, ``images/`` and ``tests/`` are below it."""
+    """The checkout, or what of it a wheel has: ``kern/``, ``libdbos/``, ``images/``, ``tests/``."""
     cache: Path
     """Content-addressed build products; safe to delete at any time."""
     runs: Path
@@ -30,8 +30,9 @@ class Config:
 
     @property
     def conformance(self) -> Path:
-        """What conformance came to, a file for each engine; of this checkout, so not cached."""
-        return self.source / "build/conformance"
+        """What conformance came to, a file for each engine; of this checkout if there is one."""
+        checkout = (self.source / "Makefile").is_file()
+        return self.source / "build/conformance" if checkout else self.cache / "conformance"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -40,7 +41,16 @@ class Config:
         base = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME", "/root")) / ".cache")
         cache = Path(env.get("DBOS_LAB_CACHE") or base / "dbos-lab")
         return cls(
-            source=Path(__file__).resolve().parent.parent,
+            source=source_of(Path(__file__).resolve().parent),
             cache=cache,
             runs=Path(env.get("DBOS_LAB_RUNS") or cache / "runs"),
         )
+
+
+def source_of(package: Path) -> Path:
+    """Return where the sources are for a lab that is installed as ``package``.
+
+    A wheel has them inside (``setup.py``); in a checkout they are around it.
+    """
+    inside = package / "sources"
+    return inside if inside.is_dir() else package.parent
