@@ -26,7 +26,7 @@
 #	make check-protocol	search the models of protocols with spin, put faults into them
 #	make packages	the module by DKMS, the library and its tools as .deb; build/packages
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
-#	make docs	the tables of docs/uapi.md, and kern/uapi/layout.h, from kern/uapi/dune.h
+#	make docs	what is written from kern/uapi/dune.h and images/requirements.yaml
 #	make doctor	which engines boot on this machine, and what is missing
 #
 # Each target installs what it lacks, reuses what is there, and can be run again at any time.
@@ -223,6 +223,7 @@ lint-kern: setup
 
 docs: setup
 	@$(BIN)/python -m lab.uapi
+	@$(BIN)/python -m lab.requirements
 
 # The peer is installed beside the lab, not in it. Without it the comparisons are unmet targets.
 PEER := build/bench/virtme-ng

@@ -19,6 +19,7 @@ from lab.errors import LabError, Status
 from lab.image.commands import image_group, image_option
 from lab.live.commands import COMMANDS as LIVE_COMMANDS
 from lab.report.commands import COMMANDS as REPORT_COMMANDS
+from lab.requirements.commands import spec
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,7 +110,7 @@ def doctor(
     sys.exit(main_report(Config.from_environment(), as_json=as_json, require=require))
 
 
-COMMANDS = (image_group, cache, campaign, compare, crash, matrix)
+COMMANDS = (image_group, cache, campaign, compare, crash, matrix, spec)
 for command in (*COMMANDS, *LIVE_COMMANDS, *REPORT_COMMANDS):
     cli.add_command(command)
 

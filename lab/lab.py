@@ -28,6 +28,7 @@ from lab.machine.interleaving import Interleaving
 from lab.machine.machine import Machine
 from lab.machine.snapshot import Snapshot
 from lab.profile import Profile, load_profile, violations
+from lab.requirements.spec import Requirements, load_requirements
 from lab.verdict.kernel_log import Baseline
 
 
@@ -85,6 +86,11 @@ class Lab:
         return ensure_image(self.config, self.image_spec, self.report)
 
     @cached_property
+    def requirements(self) -> Requirements:
+        """What machines have and need."""
+        return load_requirements(self.config.source)
+
+    @cached_property
     def artefacts(self) -> Artefacts:
         """The module and the guest programs, compiled for the image."""
         return build_guest_programs(self.config, self.image, self.report)
@@ -100,15 +106,16 @@ class Lab:
         *,
         cpu: str | None = None,
         cpus: int | None = None,
-        memory_mib: int = 1024,
+        memory_mib: int | None = None,
         interleaving: Interleaving | None = None,
         limits: Limits | None = None,
         snapshot: Snapshot | None = None,
     ) -> Iterator[Booted]:
         """Boot a machine and check that the kernel got the arguments the profile promises.
 
-        Under the lab's own limits, unless others are given. With a ``snapshot`` of such a machine
-        there is no boot, and nothing to check.
+        With the memory that ``images/requirements.yaml`` says and under the lab's own limits,
+        unless others are given. With a ``snapshot`` of such a machine there is no boot, and nothing
+        to check.
         """
         with boot(
             self.config,
@@ -117,7 +124,7 @@ class Lab:
             profile,
             cpu=cpu,
             cpus=cpus,
-            memory_mib=memory_mib,
+            memory_mib=memory_mib or self.requirements.guest.memory_mib,
             interleaving=interleaving,
             limits=limits or self.limits,
             snapshot=snapshot,

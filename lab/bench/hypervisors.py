@@ -18,7 +18,7 @@ PROFILE = "seed"
 
 
 @contextmanager
-def both_loaded(lab: Lab, otherwise: str, memory_mib: int = 1024) -> Iterator[Booted]:
+def both_loaded(lab: Lab, otherwise: str, memory_mib: int | None = None) -> Iterator[Booted]:
     """Boot it, with all that was built in ``/lab``.
 
     Dies with ``USAGE`` if the engine has no SVM, and says to type ``otherwise``.

@@ -20,7 +20,7 @@ import yaml
 
 from lab.errors import Status, die, unknown_name
 
-NOT_IMAGES = frozenset({"profiles"})
+NOT_IMAGES = frozenset({"profiles", "requirements"})
 """Files in ``images/`` that define something else."""
 
 

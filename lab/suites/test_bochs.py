@@ -39,7 +39,8 @@ def test_one_processor_and_how_soon_it_answers(
 ) -> None:
     begun = time.monotonic()
     profile = lab.profile(lab_cell.profile)
-    with boot(lab.config, lab.image, lab.engine, profile, cpus=1) as (_, guest):
+    memory = lab.requirements.guest.memory_mib
+    with boot(lab.config, lab.image, lab.engine, profile, cpus=1, memory_mib=memory) as (_, guest):
         seconds = time.monotonic() - begun
         up = float(guest.run("cat /proc/uptime", check=True).text.split()[0])
         assert guest.run("nproc", check=True).text == "1\n"

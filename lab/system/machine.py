@@ -21,17 +21,13 @@ from lab.sshkey import ensure_keys, write_ssh_config
 from lab.system.disk import ensure_disk
 from lab.system.spec import load_system_spec
 
-MEMORY_MIB = 2048
-"""What a compiler and DKMS need beside a system."""
 SLOWER = 5.0
 """How much longer than a bare guest's its boot and its commands may take: they are a system's."""
 AS_INSTALLED = Profile("installed", "what the system's own boot loader says", (), (), ())
 
 
 @contextlib.contextmanager
-def booted_system(
-    lab: Lab, system: str, *, memory_mib: int = MEMORY_MIB, profile: Profile = AS_INSTALLED
-) -> Iterator[Booted]:
+def booted_system(lab: Lab, system: str, *, profile: Profile = AS_INSTALLED) -> Iterator[Booted]:
     """Boot ``images/systems/SYSTEM.yaml`` and log in; what the machine writes ends with it.
 
     ``profile`` is the contract that its user promises to bring it to; nothing is checked here.
@@ -42,6 +38,7 @@ def booted_system(
             "choose QEMU, as --lab-engine svm-tcg",
             status=Status.MISSING,
         )
+    memory_mib = lab.requirements.guest.system_memory_mib
     keys = ensure_keys(lab.config)
     sweep(lab.config.runs)
     disk = ensure_disk(lab.config, load_system_spec(lab.config.source, system), keys, lab.report)

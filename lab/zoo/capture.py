@@ -54,7 +54,8 @@ def observe(lab: Lab, profile_name: str, subject: Fault | Ordinary) -> dict[str,
     whole = isinstance(subject, Ordinary) and subject.whole
     with tempfile.TemporaryDirectory() as runs:  # a machine that died leaves its directory there
         config = replace(lab.config, runs=Path(runs))
-        with boot(config, lab.image, lab.engine, profile) as (machine, guest):
+        memory = lab.requirements.guest.memory_mib
+        with boot(config, lab.image, lab.engine, profile, memory_mib=memory) as (machine, guest):
             console, before = machine.console, b""
             if not whole:
                 lab.deploy_to(guest)

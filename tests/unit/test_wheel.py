@@ -12,6 +12,7 @@ import pytest
 
 from lab.build import DBOS, REDIS, source_files
 from lab.config import source_of
+from lab.requirements.spec import load_requirements
 from lab.system.debs import SOURCES as PACKAGED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +57,10 @@ def test_it_has_every_source_that_is_compiled_for_a_guest(unpacked: Path) -> Non
         ours = list(source_files(ROOT, bundle))
         assert list(source_files(source, bundle)) == ours
         assert all((source / path).read_bytes() == (ROOT / path).read_bytes() for path in ours)
+
+
+def test_it_knows_what_machines_need(unpacked: Path) -> None:
+    assert load_requirements(source_of(unpacked / "lab")) == load_requirements(ROOT)
 
 
 def test_it_has_every_image_and_no_product(unpacked: Path) -> None:

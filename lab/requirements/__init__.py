@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One list of what machines need, and all that is written from it."""
