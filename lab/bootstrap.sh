@@ -1,9 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
+# bootstrap.sh [GROUP]
+#
 # Bring this host to where `make run` and `make test` can work: the packages in host-packages.txt
 # and a virtual environment in .venv. Run again, it checks both and does only what is missing; when
-# nothing is, it takes a blink and says nothing.
+# nothing is, it takes a blink and says nothing. With GROUP, one of the optional dependencies in
+# pyproject.toml, it installs these too, and the packages in host-packages-GROUP.txt if there are.
 #
 # The stamp in .venv holds a checksum of what the environment was made from. It is written last and
 # removed first, so that an interrupted run leaves an environment without one, which is then made
@@ -12,7 +15,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+group=${1-}
 packages=lab/host-packages.txt
+[ -z "$group" ] || [ ! -f "lab/host-packages-$group.txt" ] ||
+	packages="$packages lab/host-packages-$group.txt"
 stamp=.venv/dbos-lab.stamp
 log=build/setup.log
 oldest_python="(3, 11)"
@@ -38,7 +44,9 @@ logged() {
 }
 
 wanted_packages() {
-	sed 's/#.*//' "$packages" | tr -s ' \t\n' '\n' | sed '/^$/d'
+	# The paths are one word each.
+	# shellcheck disable=SC2086
+	sed 's/#.*//' $packages | tr -s ' \t\n' '\n' | sed '/^$/d'
 }
 
 missing_packages() {
@@ -121,6 +129,14 @@ make_environment() {
 	state >"$stamp"
 }
 
+# install_group: into the environment that is there; its stamp goes when that is made anew.
+install_group() {
+	say "installing the Python packages of the group $group"
+	logged .venv/bin/python -m pip install --disable-pip-version-check --retries 2 \
+		--editable ".[dev,$group]" || explain_pip
+	touch ".venv/$group.stamp"
+}
+
 # explain_pip: the same for pip.
 explain_pip() {
 	unreachable='NewConnectionError|NameResolution|Timeout|ProxyError|SSLError|versions: none'
@@ -158,4 +174,7 @@ missing=$(missing_packages)
 [ -z "$missing" ] || install_packages "$missing"
 if [ ! -x .venv/bin/python ] || [ ! -f "$stamp" ] || [ "$(state)" != "$(cat "$stamp")" ]; then
 	make_environment
+fi
+if [ -n "$group" ] && [ ! -f ".venv/$group.stamp" ]; then
+	install_group
 fi
