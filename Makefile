@@ -26,8 +26,8 @@
 #	make check-protocol	search the models of protocols with spin, put faults into them
 #	make packages	the module by DKMS, the library and its tools as .deb; build/packages
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
-#	make docs	what is made from code: tables in README.md and docs/uapi.md, kern/uapi/layout.h,
-#				manual pages (build/man) and the site (build/site), its links checked
+#	make docs	what is made from code: tables in README.md and docs/uapi.md,
+#				kern/uapi/layout.h, manual pages, the site (build/site)
 #	make doctor	which engines boot on this machine, and what is missing
 #
 # Each target installs what it lacks, reuses what is there, and can be run again at any time.
