@@ -13,6 +13,7 @@
 #	make soak-libdbos	10,000 times in and out, 1,000 threads, 500 children; what is left
 #	make soak-snapshot	10,000 snapshots by each engine; one a millisecond, for two minutes;
 #				sixteen orders of two processors' turns
+#	make soak-pool	a million evictions from a pool on either backend, and no interrupt
 #	make soak-redis	1,000 saves of Redis under load, each compared with its moment
 #	make fuzz	random ioctls and guest code for half an hour
 #	make bench-lab	time boots and resets, against virtme-ng; build/bench/lab.json
@@ -140,6 +141,10 @@ redis-own: programs-image
 soak-redis: programs-image
 	$(BIN)/pytest lab/suites/test_redis_soak.py $(REDIS) --lab-snapshots 15000 -s
 
+soak-pool: setup
+	$(BIN)/pytest lab/suites/test_pools.py --lab-profile seed --lab-require svm -k evictions \
+		--lab-snapshots 10000 -s
+
 programs-image: setup
 	$(BIN)/dbos-lab image build --image debian-12-programs
 
@@ -265,5 +270,5 @@ clean:
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern check-protocol
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
-.PHONY: packages
+.PHONY: packages soak-pool
 .PHONY: redis redis-some redis-vmx redis-own soak-redis bench-redis

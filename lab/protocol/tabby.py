@@ -82,13 +82,6 @@ SIZES = (
         (Cpu(shares=1), Cpu(writes=2, flushes=1)),
         errors=1,
     ),
-    TabbySize(
-        "reader-large",
-        "reader, with a shared read and a disk that fails once",
-        (Cpu(reads=1), Cpu(writes=2, shares=1)),
-        errors=1,
-        large=True,
-    ),
 )
 
 TABBY = Model("tabby", "docs/models/tabby.pml", SIZES, FAULTS)

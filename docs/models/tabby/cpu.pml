@@ -13,35 +13,32 @@ inline choose_page()
 	fi
 }
 
-#define IS_DIRTY(f) (dirty[f] && CAN_WRITE_BACK(f))
-#define ANY_DIRTY (IS_DIRTY(0) || IS_DIRTY(1))
+#define ANY_DIRTY (CAN_WRITE_BACK(0) || CAN_WRITE_BACK(1))
 
 inline choose_dirty(f)
 {
 	if
-	:: IS_DIRTY(0) -> f = 0
-	:: IS_DIRTY(1) -> f = 1
+	:: CAN_WRITE_BACK(0) -> f = 0
+	:: CAN_WRITE_BACK(1) -> f = 1
 	fi
 }
 
 /* Again, until what was read is valid, or the disk has refused. */
-inline perform(v, p)
+inline perform(v, p, f)
 {
 	do
 	:: valid || refused -> break
 	:: !valid && !refused ->
-		pin(v, p);
+		pin(v, p, f);
 		if
 		:: refused
-		:: !refused && operation == READ -> read_optimistic(v, p)
+		:: !refused && operation == READ -> read_optimistic(v, p, f)
 		:: !refused && operation == SHARE ->
-			read_pinned(v, p);
-			d_step { set_header(FRAME_OF(seen), ONE_LESS(header[FRAME_OF(seen)]));
-				valid = true }
+			read_pinned(v, p, f);
+			d_step { word[f] = word[f] - 1; valid = true }
 		:: !refused && operation == WRITE ->
-			read_pinned(v, p);
-			write_pinned(v, p);
-			d_step { unlock(p); valid = true }
+			read_pinned(v, p, f);
+			write_pinned(v, p, f)
 		fi
 	od
 }
@@ -50,7 +47,7 @@ inline perform(v, p)
 
 inline reset()
 {
-	operation = NOTHING; page = 0; frame = 0; seen = 0; word = 0; second = 0;
+	operation = NOTHING; page = 0; frame = 0; seen = 0; first = 0; second = 0;
 	pinned = false; valid = false; refused = false
 }
 
@@ -60,9 +57,11 @@ proctype cpu(byte me; byte reads; byte writes; byte shares; byte flushes)
 {
 	byte operation;
 	byte page;
-	byte frame;
-	short seen;			/* the header that the operation goes by */
-	byte word, second;		/* of the content */
+	byte frame, mine;
+	short seen;			/* the word that the operation goes by */
+	bool is_mine;
+	byte first, second;		/* of the content */
+	byte by;
 	bool pinned, valid;
 	bool refused;			/* for an error of the disk */
 	byte left;			/* words that a device has to copy */
@@ -73,13 +72,10 @@ proctype cpu(byte me; byte reads; byte writes; byte shares; byte flushes)
 	:: atomic { IDLE && reads -> reads--; operation = READ; choose_page() }
 	:: atomic { IDLE && writes -> writes--; operation = WRITE; choose_page() }
 	:: atomic { IDLE && shares -> shares--; operation = SHARE; choose_page() }
-	:: operation != NOTHING -> perform(me, page);
+	:: operation != NOTHING -> perform(me, page, frame);
 		atomic { skip; d_step { reset() } }
 	:: atomic { IDLE && flushes && ANY_DIRTY -> flushes--; choose_dirty(frame) };
-		if
-		:: dirty[frame] -> write_back(frame)
-		:: else
-		fi;
+		write_back(frame);
 		frame = 0
 	:: IDLE && !reads && !writes && !shares -> break
 	od;
@@ -97,20 +93,18 @@ init {
 	atomic {
 		d_step {
 			for (p_ : 0 .. PAGES - 1) {
-				image[p_] = FIRST_IMAGE(p_);
 				disk[p_ * 2] = CONTENT(p_, 0);
 				disk[p_ * 2 + 1] = CONTENT(p_, 0)
 			}
 			p_ = 0;
 			for (f_ : 0 .. FRAMES - 1) {
-				is_free[f_] = f_ > 1;
-				header[f_] = (f_ > 1 -> NOBODY : WORD(f_, UNLOCKED, 0, f_));
-				content[f_ * 2] = (f_ > 1 -> GARBAGE : CONTENT(f_, 0));
-				content[f_ * 2 + 1] = (f_ > 1 -> GARBAGE : CONTENT(f_, 0))
+				name[f_] = NAMES(f_);
+				hint[f_] = f_;
+				content[f_ * 2] = CONTENT(f_, 0);
+				content[f_ * 2 + 1] = CONTENT(f_, 0);
+				pte[f_] = f_ + 1
 			}
-			f_ = 0;
-			pte[0] = 1;
-			pte[1] = 2
+			f_ = 0
 		};
 		run cpu(0, CPU0);
 		run cpu(1, CPU1)

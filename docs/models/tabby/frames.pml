@@ -3,7 +3,7 @@
  * Frames: free ones, write-back, eviction.
  *
  * A page that is evicted leaves its entry in the page table as it is, and everybody's TLB: who
- * comes that way finds a header that is not his.
+ * comes that way finds a frame whose name is not the page's.
  *
  * What is written to the disk is pinned shared meanwhile: it can be read, and not changed. It is
  * called clean before the device begins, so that a store behind the write makes it dirty again.
@@ -19,84 +19,9 @@ inline choose_free(f)
 	fi
 }
 
-#define CAN_EVICT(f) (STATE_OF(header[f]) == UNLOCKED)
-#define CAN_WRITE_BACK(f) (NAME_OF(header[f]) != NOBODY && CAN_SHARE(header[f]))
-
-/* It names nobody from here on, and is its evictor's, or its loader's who has failed. */
-inline clear_name(f)
-{
-#if FAULT == FREE_FRAME_NAMES
-	set_header(f, WITH_STATE(header[f], LOCKED))
-#else
-	set_header(f, NOBODY)
-#endif
-}
-
-inline write_ended(f)
-{
-	if
-#if FAULT != FAILED_WRITE_IS_CLEAN
-	:: failed -> dirty[f] = true
-#endif
-	:: else
-	fi;
-	failed = false;
-	victim_page = 0
-}
-
-inline unpin_written(f)
-{
-#if FAULT != WRITTEN_WITHOUT_PIN
-	set_header(f, ONE_LESS(header[f]))
-#else
-	skip
-#endif
-}
-
-/* f was found dirty. */
-inline write_back(f)
-{
-	if
-#if FAULT == WRITTEN_WITHOUT_PIN
-	:: true ->
-#else
-	:: d_step { CAN_WRITE_BACK(f) -> set_header(f, ONE_MORE(header[f])) };
-#endif
-		d_step { victim_page = NAME_OF(header[f]) - 1; left = ALL_WORDS };
-#if FAULT != CLEAN_BEHIND_UNPIN
-		dirty[f] = false;
-#endif
-		write_words(victim_page, f);
-		atomic { skip; d_step { write_ended(f) } };
-		d_step { unpin_written(f) };
-#if FAULT == CLEAN_BEHIND_UNPIN
-		dirty[f] = false
-#endif
-	:: else
-	fi
-}
-
-/* f was found clean. Nobody reads or writes it once it is locked; then it is looked at again. */
-inline evict(f)
-{
-	if
-	:: d_step { CAN_EVICT(f) -> set_header(f, WITH_STATE(header[f], LOCKED)) };
-		d_step {
-			if
-#if FAULT != VICTIM_IS_NOT_LOOKED_AT_AGAIN
-			:: dirty[f] -> set_header(f, WITH_STATE(header[f], UNLOCKED))
-#endif
-			:: else ->
-				versions[f] = VERSION_OF(header[f]);
-				clear_name(f);
-				taken = true
-			fi
-		}
-	:: else
-	fi
-}
-
+#define CAN_EVICT(f) (name[f] != NOBODY && STATE_OF(word[f]) == UNLOCKED)
 #define CAN_EVICT_ANY (CAN_EVICT(0) || CAN_EVICT(1))
+#define CAN_WRITE_BACK(f) (name[f] != NOBODY && (word[f] & DIRTY) && CAN_SHARE(word[f]))
 
 inline choose_victim(f)
 {
@@ -106,17 +31,81 @@ inline choose_victim(f)
 	fi
 }
 
+/* It is nobody's from here on, and its evictor's, or its loader's who has failed. */
+inline clear_name(f)
+{
+#if FAULT == FREE_FRAME_NAMES
+	skip
+#else
+	set_name(f, NOBODY)
+#endif
+}
+
+inline begin_write(f)
+{
+	victim_page = name[f] - 1;
+	left = ALL_WORDS;
+#if FAULT != CLEAN_BEHIND_UNPIN
+	word[f] = word[f] & ~DIRTY;
+#endif
+#if FAULT != WRITTEN_WITHOUT_PIN
+	word[f] = word[f] + 1
+#endif
+}
+
+inline end_write(f)
+{
+#if FAULT != WRITTEN_WITHOUT_PIN
+	word[f] = word[f] - 1;
+#endif
+#if FAULT != FAILED_WRITE_IS_CLEAN
+	word[f] = word[f] | (failed -> DIRTY : 0);
+#endif
+	failed = false;
+	victim_page = 0
+}
+
+inline write_back(f)
+{
+	if
+	:: d_step { CAN_WRITE_BACK(f) -> begin_write(f) };
+		write_words(victim_page, f);
+		atomic { skip; d_step { end_write(f) } };
+#if FAULT == CLEAN_BEHIND_UNPIN
+		word[f] = word[f] & ~DIRTY
+#endif
+	:: else
+	fi
+}
+
+#if FAULT == VICTIM_IS_NOT_LOOKED_AT_AGAIN
+#define IS_STILL(f) CAN_EVICT(f)
+#else
+#define IS_STILL(f) (word[f] == seen)
+#endif
+
+/* It was found clean and unlocked, when its word was seen. */
+inline evict(f)
+{
+	if
+	:: d_step { IS_STILL(f) -> word[f] = WITH_STATE(word[f], LOCKED) };
+		d_step { clear_name(f); taken = true }
+	:: else
+	fi
+}
+
 /* Who has evicted has the frame: so each load evicts once, and nobody starves. */
 inline take_frame(f)
 {
 	do
 	:: taken -> break
 	:: atomic { !taken && ANY_FREE -> choose_free(f); is_free[f] = false; taken = true }
-	:: atomic { !taken && !ANY_FREE && CAN_EVICT_ANY -> choose_victim(f) };
+	:: atomic { !taken && !ANY_FREE && CAN_EVICT_ANY -> choose_victim(f); seen = word[f] };
 		if
-		:: dirty[f] -> write_back(f)
+		:: seen & DIRTY -> write_back(f)
 		:: else -> evict(f)
-		fi
+		fi;
+		seen = 0
 	od;
 	taken = false
 }

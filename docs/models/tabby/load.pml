@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fault: no translation, or the header that it leads to is another page's.
+ * The long way: what the hint led to is not the page's.
  *
- * With the entry's lock: flush it here, and look again; what the fault came from may have been a
- * stale translation only. If the page is in no frame it is loaded into one:
+ * The entry in the page table leads to the frame that the page was in last. If that is still the
+ * page's, the hint was stale: flush it here. Otherwise the page is in no frame, and is loaded:
  *
- *	content, then the header (locked), then the entry, then its lock, then the header's.
+ *	with the entry's lock, and a second look: the frame's name, then the entry;
+ *	then the content, the frame's number, and last the frame's word.
  *
- * So whoever comes by the entry finds a page that is there, and whoever comes by a stale entry
- * finds either that, or somebody else's header. Nobody else loads the page meanwhile.
+ * So whoever comes meanwhile finds the frame, and waits for its word.
  */
+
+#define IS_THERE(p) (pte[p] && name[pte[p] - 1] == NAMES(p))
 
 #if FAULT == ENTRY_IS_NOT_LOCKED
 #define ENTRY_IS_LOCKED(p) false
@@ -17,34 +19,26 @@
 #define ENTRY_IS_LOCKED(p) pte_lock[p]
 #endif
 
-#if FAULT == LOADED_WITHOUT_LOOKING
-#define IS_THERE(p) false
+#if FAULT == ENTERED_BLINDLY
+#define IS_THERE_NOW(p) false
 #else
-#define IS_THERE(p) (pte[p] && IS_OF(header[pte[p] - 1], p))
+#define IS_THERE_NOW(p) IS_THERE(p)
 #endif
 
-/* A page that its frame never had: this version is no other's of this frame. */
-inline name_frame(v, p, f, state)
+/* Of who has loaded it. */
+#define FIRST_STATE \
+	(operation == READ -> UNLOCKED : (operation == SHARE -> SHARED(1) : LOCKED))
+
+hidden byte first_state;
+
+inline publish(f)
 {
 #if FAULT == VERSION_FROM_DISK
 	/* Published 5.3: one more than the image has, which is not written if the page is clean. */
-	set_header(f, WORD(p, state, NEXT_VERSION(VERSION_OF(image[p])), f));
+	word[f] = WORD(first_state, NEXT_VERSION(version_on_disk[page]))
 #else
-	versions[f] = NEXT_VERSION(versions[f]);
-	set_header(f, WORD(p, state, versions[f], f));
+	word[f] = WORD(first_state, NEXT_VERSION(VERSION_OF(word[f])))
 #endif
-	dirty[f] = false
-}
-
-inline publish(v, p, f)
-{
-	set_entry(p, f);
-	invalidate(v, p)
-}
-
-inline unlock_entry(p)
-{
-	pte_lock[p] = false
 }
 
 /* The loader has the page pinned as it wants it, without anybody in between. */
@@ -52,36 +46,32 @@ inline pin_loaded(f)
 {
 #if FAULT == PUBLISHED_UNLOCKED
 	/* Published 5.3: unlocked, then locked again; whether that succeeds is not asked. */
-	d_step { set_header(f, WITH_STATE(header[f], UNLOCKED)); seen = header[f] };
+	d_step { first_state = UNLOCKED; publish(f); seen = word[f] };
 	d_step {
 		if
-		:: operation != READ && header[f] == seen ->
-			set_header(f, WITH_STATE(seen, LOCKED))
+		:: operation != READ && word[f] == seen -> word[f] = WITH_STATE(seen, LOCKED)
 		:: else
 		fi;
-		seen = WITH_STATE(seen, LOCKED);
-		pinned = operation != READ
+		pinned = true
 	}
+#elif FAULT == PUBLISHED_BEFORE_CONTENT
+	d_step { seen = word[f]; pinned = true }
 #else
 	d_step {
-		if
-		:: operation == READ -> set_header(f, WITH_STATE(header[f], UNLOCKED))
-		:: operation == SHARE -> set_header(f, WITH_STATE(header[f], SHARED(1)))
-		:: else
-		fi;
-		seen = header[f];
-		pinned = operation != READ
+		first_state = FIRST_STATE;
+		publish(f);
+		seen = word[f];
+		pinned = true
 	}
 #endif
 }
 
-inline load_failed(p, f)
+inline load_failed(f)
 {
-#if FAULT == FAILED_READ_KEEPS_NAME
-	is_free[f] = true;
-	check_names();
-#elif FAULT != FAILED_READ_LEAKS
-	clear_name(f);
+#if FAULT != FAILED_READ_KEEPS_NAME
+	set_name(f, NOBODY);
+#endif
+#if FAULT != FAILED_READ_LEAKS
 	is_free[f] = true;
 	check_names();
 #endif
@@ -89,45 +79,41 @@ inline load_failed(p, f)
 	refused = true
 }
 
-inline load(v, p, f)
+inline fill(p, f)
 {
-	take_frame(f);
-#if FAULT == ENTRY_BEFORE_CONTENT
-	d_step { publish(v, p, f); unlock_entry(p) };
+#if FAULT == PUBLISHED_BEFORE_CONTENT
+	d_step { first_state = FIRST_STATE; publish(f) };
 #endif
-#if FAULT == HEADER_BEFORE_CONTENT
-	d_step { name_frame(v, p, f, UNLOCKED); left = FIRST | SECOND };
-	copy_words(p, f);
-#else
 	left = ALL_WORDS;
 	copy_words(p, f);
-#endif
 	if
-	:: failed ->
-		d_step { load_failed(p, f) };
-		unlock_entry(p)
-	:: else ->
-#if FAULT != HEADER_BEFORE_CONTENT
-		d_step { name_frame(v, p, f, LOCKED) };
-#endif
-#if FAULT == ENTRY_UNLOCKED_TOO_EARLY
-		unlock_entry(p);
-#endif
-		d_step { publish(v, p, f) };
-		unlock_entry(p);
-		pin_loaded(f)
+	:: failed -> d_step { hint[f] = f; load_failed(f) }
+	:: else -> hint[f] = f; pin_loaded(f)
 	fi
 }
 
-inline fault(v, p, f)
+/* mine is free and the caller's. */
+inline enter(v, p, f, mine)
 {
-	d_step { !ENTRY_IS_LOCKED(p) -> pte_lock[p] = true; seen = 0 };
-#if FAULT != NO_LOCAL_FLUSH
-	d_step { invalidate(v, p) };
-#endif
+	d_step { !ENTRY_IS_LOCKED(p) -> pte_lock[p] = true };
 	if
-	:: IS_THERE(p) -> unlock_entry(p)
-	:: else -> load(v, p, f)
-	fi;
-	f = 0
+	:: IS_THERE_NOW(p) ->
+		d_step { f = pte[p] - 1; is_free[mine] = true; pte_lock[p] = false; check_names() }
+	:: else ->
+		d_step { set_name(mine, NAMES(p)) };
+		d_step { set_entry(p, mine); pte_lock[p] = false };
+		d_step { invalidate(v, p); f = mine };
+		fill(p, f)
+	fi
+}
+
+inline look_up(v, p, f, mine)
+{
+	if
+	:: atomic { IS_THERE(p) -> f = pte[p] - 1; invalidate(v, p) }
+	:: else ->
+		take_frame(mine);
+		enter(v, p, f, mine);
+		mine = 0
+	fi
 }

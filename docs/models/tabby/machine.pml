@@ -8,17 +8,15 @@
  * are dropped and refilled between any two loads, and translations are in no order, though the
  * loads themselves are (SDM 3A 4.10.2.3: translations may be fetched for accesses that are never
  * made). What the table still says cannot be told from a walk; so it is enough to remember the old
- * value when an entry changes. A not-present entry is cached nowhere (SDM 3A 4.10.2.1).
+ * value when an entry changes.
  *
  * INVLPG reaches the TLB of its own CPU, and nobody else's. Nobody sends interrupts.
  *
- * Memory is sequentially consistent: on x86 only a store may pass behind a later load, and each
- * store of this protocol that a load must not pass is a locked instruction.
+ * Memory is sequentially consistent. On x86 only a store may pass behind a later load; those of
+ * this protocol that no load may pass are locked instructions.
  */
 
-#define NO_FRAME 255
-
-byte pte[PAGES];			/* frame + 1; 0: not present */
+byte pte[PAGES];			/* frame + 1; 0: zeroes, as no frame yet */
 bool pte_lock[PAGES];			/* a software bit of the entry */
 short stale[CPUS];			/* sets of TRANSLATION() */
 

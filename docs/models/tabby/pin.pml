@@ -2,125 +2,152 @@
 /*
  * Pins and optimistic reads.
  *
- * The header is loaded through the page's address, by any translation that the CPU may have. From
- * there on everything goes by the frame that it names: the compare-and-swap that pins, the content,
- * and the load that validates.
+ * The frame's number is loaded through the page's address, by any translation that the CPU may
+ * have. From there on everything goes by that number: the word, the name, the compare-and-swap that
+ * pins, the content, and the load that validates.
  */
 
 #if FAULT == CONTENT_BY_ADDRESS
 /* Published: each load of the content is translated anew. */
-#define NAMED frame
-#define REACH(v, p) choose_translation(v, p, frame)
+#define BY(f) by
+#define REACH(v, p) choose_translation(v, p, by)
 #else
-#define NAMED FRAME_OF(seen)
+#define BY(f) f
 #define REACH(v, p) skip
 #endif
 
-/* Without an entry there is no header to see. */
-inline load_header(v, p)
+/*
+ * The entry of a page that was in no frame yet leads to zeroes, and a TLB may for ever: frame 0,
+ * whoever's that is.
+ */
+inline load_hint(v, p, f)
 {
 	if
-	:: TRANSLATES(v, p) -> choose_translation(v, p, frame); seen = header[frame]
-	:: !pte[p] -> seen = NOBODY
+	:: TRANSLATES(v, p) -> choose_translation(v, p, f); f = hint[f]
+	:: f = 0
 	fi
 }
 
-/* Not changed since it was seen. */
-inline swap_header(word)
+#if FAULT == SHARED_DOES_NOT_COUNT
+#define CAN_LOCK(word) CAN_READ(word)
+#else
+#define CAN_LOCK(word) (STATE_OF(word) == UNLOCKED)
+#endif
+
+#define CAN_PIN(word) (operation == READ && CAN_READ(word) || \
+	operation == WRITE && CAN_LOCK(word) || operation == SHARE && CAN_SHARE(word))
+
+/* What the word becomes. */
+#define PINNED(word) (operation == READ -> (word) : \
+	(operation == WRITE -> WITH_STATE(word, LOCKED) : (word) + 1))
+
+/* Unless it has changed since it was seen. */
+inline swap_word(f)
 {
 	if
 #if FAULT == PINNED_BY_STORE
 	:: true ->
 #else
-	:: header[FRAME_OF(seen)] == seen ->
+	:: word[f] == seen ->
 #endif
-		set_header(FRAME_OF(seen), word);
-		seen = word;
+		word[f] = PINNED(seen);
+		seen = word[f];
 		pinned = true
 	:: else
 	fi
 }
 
-#define CAN_PIN(word) (operation == READ && CAN_SHARE(word) || \
-	operation == WRITE && STATE_OF(word) == UNLOCKED || \
-	operation == SHARE && CAN_SHARE(word))
+#if FAULT == NAME_IS_NOT_ASKED
+#define IS_MINE(p, f) true
+#else
+#define IS_MINE(p, f) (name[f] == NAMES(p))
+#endif
 
-/* Ends with a pin, or a header to read by, or refused. */
-inline pin(v, p)
+/* The name behind the word: the word has not changed since, so both were true at once. */
+inline look_at(p, f)
 {
+#if FAULT == NAME_BEFORE_WORD
+	is_mine = IS_MINE(p, f);
+	seen = word[f]
+#else
+	seen = word[f];
+	is_mine = IS_MINE(p, f)
+#endif
+}
+
+/* Ends with a pin, or a word to read by, or refused. */
+inline pin(v, p, f)
+{
+	atomic { load_hint(v, p, f) };
 	do
 	:: pinned || refused -> break
-	:: atomic { !pinned && !refused -> load_header(v, p) };
+	:: else ->
+		look_at(p, f);
 		if
-		:: !IS_OF(seen, p) -> frame = 0; fault(v, p, frame)
-		:: IS_OF(seen, p) && CAN_PIN(seen) && operation == READ -> frame = 0; break
-		:: d_step { IS_OF(seen, p) && CAN_PIN(seen) && operation == WRITE ->
-				swap_header(WITH_STATE(seen, LOCKED)) }
-		:: d_step { IS_OF(seen, p) && CAN_PIN(seen) && operation == SHARE ->
-				swap_header(ONE_MORE(seen)) }
-		:: IS_OF(seen, p) && !CAN_PIN(seen) && header[frame] != seen
+		:: !is_mine -> seen = 0; look_up(v, p, f, mine)
+		:: is_mine && !CAN_PIN(seen) ->
+			(word[f] != seen || name[f] != NAMES(p))
+		:: d_step { is_mine && CAN_PIN(seen) -> swap_word(f) }
 		fi;
-		frame = 0
+		is_mine = false
 	od
 }
 
 /* With a pin: what is read is so at once. */
-inline read_pinned(v, p)
+inline read_pinned(v, p, f)
 {
-	atomic { REACH(v, p); d_step { word = content[NAMED * 2]; check_word(p, word) } };
-	atomic { REACH(v, p); d_step { check_word(p, content[NAMED * 2 + 1]) } }
-}
-
-inline write_pinned(v, p)
-{
-	atomic { REACH(v, p); d_step { word++; content[NAMED * 2] = word } };
-	atomic { REACH(v, p); d_step { content[NAMED * 2 + 1] = word } };
-	dirty[FRAME_OF(seen)] = true
+	atomic { REACH(v, p); d_step { first = content[BY(f) * 2]; check_word(p, first) } };
+	atomic { REACH(v, p); d_step { check_word(p, content[BY(f) * 2 + 1]) } }
 }
 
 /* A version that no reader has seen; the last store is the one that unlocks. */
-inline unlock(p)
+inline unlock(p, f)
 {
 	truth[p]++;
 #if FAULT == VERSION_IS_NOT_RAISED
-	set_header(FRAME_OF(seen), WORD(p, UNLOCKED, VERSION_OF(seen), FRAME_OF(seen)))
+	word[f] = WORD(UNLOCKED, VERSION_OF(word[f])) | DIRTY
 #else
-	set_header(FRAME_OF(seen),
-		WORD(p, UNLOCKED, NEXT_VERSION(VERSION_OF(seen)), FRAME_OF(seen)))
+	word[f] = WORD(UNLOCKED, NEXT_VERSION(VERSION_OF(word[f]))) | DIRTY
 #endif
 }
 
-#if FAULT == VALIDATED_WITHOUT_FRAME
-#define SAME(a, b) (NAME_OF(a) == NAME_OF(b) && VERSION_OF(a) == VERSION_OF(b) && CAN_SHARE(a))
-#elif FAULT == READ_BESIDE_A_WRITER
-#define SAME(a, b) (WITH_STATE(a, 0) == WITH_STATE(b, 0))
+inline write_pinned(v, p, f)
+{
+	atomic { REACH(v, p); d_step { first++; content[BY(f) * 2] = first } };
+	atomic { REACH(v, p); d_step { content[BY(f) * 2 + 1] = first } };
+	d_step { unlock(p, f); valid = true }
+}
+
+#if FAULT == READ_BESIDE_A_WRITER
+#define SAME(a, b) (VERSION_OF(a) == VERSION_OF(b))
 #else
-#define SAME(a, b) (WITH_STATE(a, 0) == WITH_STATE(b, 0) && CAN_SHARE(a))
+#define SAME(a, b) (VERSION_OF(a) == VERSION_OF(b) && CAN_READ(a))
 #endif
 
-inline load_again(v, p)
+/* Published: validated by the page's address, as it was begun. */
+inline load_again(v, p, f)
 {
 #if FAULT == VALIDATED_WITHOUT_FRAME
-	choose_translation(v, p, frame)
+	load_hint(v, p, f)
 #else
-	frame = FRAME_OF(seen)
+	skip
 #endif
 }
 
 /* Sets valid, and then the words must have been the page's. */
-inline read_optimistic(v, p)
+inline read_optimistic(v, p, f)
 {
-	atomic { REACH(v, p); word = content[NAMED * 2] };
-	atomic { REACH(v, p); second = content[NAMED * 2 + 1] };
+	atomic { REACH(v, p); first = content[BY(f) * 2] };
+	atomic { REACH(v, p); second = content[BY(f) * 2 + 1] };
 	atomic {
-		load_again(v, p);
+		load_again(v, p, f);
 		d_step {
-			valid = SAME(header[frame], seen);
+			valid = SAME(word[f], seen);
 			if
-			:: valid -> check_word(p, word); check_word(p, second)
+			:: valid -> check_word(p, first); check_word(p, second)
 			:: else
 			fi;
-			word = 0; second = 0; seen = 0; frame = 0
+			first = 0; second = 0; seen = 0; pinned = false
 		}
 	}
 }
