@@ -26,6 +26,7 @@
 #	make check-mutants	put bugs into the memory layer, and see the model find each
 #	make check-protocol	search the models of protocols with spin, put faults into them
 #	make packages	the module by DKMS, the library and its tools as .deb; build/packages
+#	make check-campaign	test sessions on three hosts, one of them lost, and interrupted
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	what is made from code: tables in README.md and docs/uapi.md,
 #				kern/uapi/layout.h, manual pages, the site (build/site)
@@ -108,6 +109,14 @@ check-mutants: setup
 # All interleavings of a few vCPUs. The large sizes: python -m lab.protocol --large.
 check-protocol: setup
 	@$(BIN)/python -m lab.protocol
+
+# The hosts are network namespaces, with one around them all that reaches nothing; of whoever is not
+# root, inside a user namespace.
+check-campaign: image
+	@$(BIN)/python -c "import asyncssh, dask_jobqueue, distributed" 2>/dev/null || \
+		$(BIN)/pip install --quiet --editable '.[dev,campaign]'
+	unshare $$(test $$(id -u) -eq 0 || echo --map-root-user) --net -- \
+		$(BIN)/pytest tests/campaign
 
 # The next release: what differs there is the kernel, so what the kernel has to do with.
 second-guest: setup
@@ -268,6 +277,7 @@ clean:
 .PHONY: help setup run doctor test unit image integration second-guest zoo bochs bochs-vmx
 .PHONY: bochs-svm bochs-svm-boot bochs-all soak lint docs bench-lab bench-hv clean forget-matrix
 .PHONY: soak-hv fuzz debug-kernel test-debug newest newest-build lint-kern check-protocol
+.PHONY: check-campaign
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
 .PHONY: packages soak-pool
