@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.errors import Status, die
+
 DEFAULT_IMAGE = "debian-12"
 DEFAULT_PROFILE = "seed"
 
@@ -23,6 +25,9 @@ class Config:
     runs: Path
     """One directory per machine that was started: console, records. Kept when a run fails."""
 
+    pin: tuple[int, ...] = ()
+    """This host's processors for those of machines, in turn; without any the host decides."""
+
     @property
     def sessions(self) -> Path:
         """One directory per test session: results, report."""
@@ -36,7 +41,10 @@ class Config:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Config:
-        """Follow the XDG base directories; ``DBOS_LAB_CACHE`` and ``DBOS_LAB_RUNS`` override."""
+        """Follow the XDG base directories; ``DBOS_LAB_CACHE`` and ``DBOS_LAB_RUNS`` override.
+
+        ``DBOS_LAB_PIN=2,3`` pins machines. Dies with ``USAGE`` if that is not understood.
+        """
         env = os.environ if environ is None else environ
         base = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME", "/root")) / ".cache")
         cache = Path(env.get("DBOS_LAB_CACHE") or base / "dbos-lab")
@@ -44,6 +52,7 @@ class Config:
             source=source_of(Path(__file__).resolve().parent),
             cache=cache,
             runs=Path(env.get("DBOS_LAB_RUNS") or cache / "runs"),
+            pin=_processors(env.get("DBOS_LAB_PIN", "")),
         )
 
 
@@ -54,3 +63,14 @@ def source_of(package: Path) -> Path:
     """
     inside = package / "sources"
     return inside if inside.is_dir() else package.parent
+
+
+def _processors(text: str) -> tuple[int, ...]:
+    words = text.replace(",", " ").split()
+    if not all(word.isdecimal() for word in words):
+        die(
+            f"DBOS_LAB_PIN is {text!r}, and must be numbers of processors.",
+            "export DBOS_LAB_PIN=2,3  # `lscpu --extended` lists them",
+            status=Status.USAGE,
+        )
+    return tuple(int(word) for word in words)

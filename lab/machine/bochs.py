@@ -204,6 +204,10 @@ class Bochs:
     def settle(self, directory: RunDir) -> None:
         """Nothing to wait for: ``launch`` did."""
 
+    def threads(self) -> Sequence[int]:
+        """Bochs has one thread for all processors, its process's first."""
+        return [self.process.pid] if self.process is not None else []
+
     @property
     def alive(self) -> bool:
         """Whether the process runs; it ends when the guest does, or is ended."""

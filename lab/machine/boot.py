@@ -91,6 +91,7 @@ def boot(
         cpu=cpu,
         ssh_port=ssh_port,
         interleaving=interleaving or Interleaving(),
+        pinned=config.pin,
         image_digest=image.digest,
         kernel_release=image.kernel_release,
         profile=profile.name,

@@ -36,6 +36,9 @@ class Driver(Protocol):
     def settle(self, directory: RunDir) -> None:
         """Return when the guest begins to run; die, in the emulator's words, if it does not."""
 
+    def threads(self) -> Sequence[int]:
+        """Return the ids of the threads that play the processors, in the processors' order."""
+
     @property
     def alive(self) -> bool:
         """Whether the guest can still do anything. Cheap; any thread may ask at any time."""

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from lab.machine.autopsy import GuestHungError, examine
 from lab.machine.bochs import Bochs
 from lab.machine.cpus import all_stuck, parse_registers, registers
 from lab.machine.driver import Driver, manner_of_death
+from lab.machine.pinning import pin
 from lab.machine.provenance import git_state, host_facts
 from lab.machine.qemu import Qemu
 from lab.machine.qmp import Event, Qmp
@@ -104,6 +106,11 @@ class Machine:
         return self._qemu.snapshots
 
     @property
+    def threads(self) -> Sequence[int]:
+        """The ids of the threads that play its processors."""
+        return self._driver.threads()
+
+    @property
     def alive(self) -> bool:
         """False once the guest has ended, panicked or was found hung. Cheap; poll it freely.
 
@@ -146,6 +153,8 @@ class Machine:
             self._directory.write_start(self.pid, argv, self._record())
             self._driver.settle(self._directory)
             self.ssh_port = self._driver.ssh_port
+            if self.spec.pinned:
+                pin(self._driver.threads(), self.spec.pinned)
             self._directory.write_record(self._record())
         except BaseException as error:
             if isinstance(error, LabError):
@@ -331,6 +340,7 @@ class Machine:
             "boot_arguments": list(self.spec.arguments),
             **({"disk": str(self.spec.disk)} if self.spec.disk is not None else {}),
             "profile": self.spec.profile,
+            "pinned": list(self.spec.pinned),
             "image_digest": self.spec.image_digest,
             "pid": self.pid,
             "ssh_port": self.ssh_port,

@@ -8,6 +8,7 @@ import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from lab.engine import Accelerator
 from lab.errors import LabError, Status, die
@@ -127,6 +128,11 @@ class Qemu:
                     status=Status.LOST,
                 )
             self.ssh_port = port
+
+    def threads(self) -> Sequence[int]:
+        """Ask QEMU: a thread for each processor, unless it counts instructions."""
+        processors = cast(list[dict[str, int]], self.qmp.execute("query-cpus-fast"))
+        return [processor["thread-id"] for processor in processors]
 
     def cause(self) -> str:
         """Say what the guest asked for, if it was that which ended it."""

@@ -40,6 +40,8 @@ class MachineSpec:
     """
     interleaving: Interleaving = field(default_factory=Interleaving)
     """In which order the processors take their turns, where the engine can be told: on Bochs."""
+    pinned: tuple[int, ...] = ()
+    """The host's processors that play the machine's, one each; empty leaves it to the host."""
     image_digest: str = ""
     """Which image this is, for the record."""
     kernel_release: str = ""

@@ -45,6 +45,25 @@ def left(runs: Path) -> list[Path]:
     return [path for path in runs.iterdir() if path.name != ".lock"]
 
 
+def test_a_machine_is_pinned_where_it_was_wanted(runs: Path) -> None:
+    last = max(os.sched_getaffinity(0))
+    with Machine(replace(SPEC, pinned=(last,)), runs) as machine:
+        assert os.sched_getaffinity(machine.pid) == {last}
+        assert json.loads((machine.directory / "record.json").read_text())["pinned"] == [last]
+    with Machine(SPEC, runs) as machine:
+        assert os.sched_getaffinity(machine.pid) == os.sched_getaffinity(0)
+
+
+def test_a_processor_that_is_not_there_is_told(runs: Path) -> None:
+    with pytest.raises(LabError) as caught, Machine(replace(SPEC, pinned=(4000,)), runs):
+        pass
+    assert caught.value.status is Status.MISSING
+    assert "Processor 4000 is not to be had" in caught.value.message
+    assert not Path(
+        f"/proc/{json.loads(next(runs.glob('*/record.json')).read_text())['pid']}/exe"
+    ).exists()
+
+
 def test_a_good_run_leaves_nothing(runs: Path) -> None:
     threads = set(threading.enumerate())
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
