@@ -29,7 +29,7 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", ["hash", "madvise"])
 def test_pool(pools: Path, tmp_path: Path, kind: str) -> None:
-    argv = [pools, kind, tmp_path / "file", "100", "7"]
+    argv = [str(pools), kind, str(tmp_path / "file"), "100", "7"]
     ran = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
     assert re.findall(r"^(.+): ok$", ran.stdout, re.M) == TESTS, ran.stderr
     assert ran.returncode == 0
