@@ -59,6 +59,27 @@ def test_pages_without_a_tree(tabby: Path, tmp_path: Path) -> None:
     assert result["pages_read"] > 10000
 
 
+@pytest.mark.parametrize("warehouses", ["1", "3"])
+@pytest.mark.parametrize("kind", ["hash", "madvise"])
+def test_tpcc_is_consistent(tabby: Path, tmp_path: Path, kind: str, warehouses: str) -> None:
+    setting = [
+        *("--pool", kind, "--workload", "tpcc", "--warehouses", warehouses, "--scale", "0.02"),
+        *("--threads", "2", "--frames", "256", "--operations", "4000", "--check"),
+    ]
+    result = run(tabby, *setting, "--file", tmp_path / "store")
+    assert result["checked"]
+    assert result["evictions"] > 1000
+    assert all(
+        result[kind] > 50
+        for kind in ("new_orders", "payments", "order_statuses", "deliveries", "stock_levels")
+    )
+    assert 0 < result["rolled_back"] < 60
+    # What is there is what was left there, and goes on from it.
+    again = run(tabby, *setting, "--open", "--file", tmp_path / "store")
+    assert again["checked"]
+    assert again["load_seconds"] == 0
+
+
 def test_the_same_seed_is_the_same_run(tabby: Path, tmp_path: Path) -> None:
     setting = ("--pool", "hash", "--workload", "ycsb-a", "--distribution", "zipfian", "--check")
     runs = [
@@ -137,4 +158,5 @@ def test_refusals(tabby: Path, argv: list[str], says: str, status: int) -> None:
 def test_help_lists_engines_and_workloads(tabby: Path) -> None:
     said = call(tabby, "--help").stdout
     assert all(f"ycsb-{letter}" in said for letter in LETTERS)
+    assert "tpcc" in said
     assert "madvise" in said

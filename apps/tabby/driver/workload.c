@@ -2,10 +2,11 @@
 #include <string.h>
 
 #include "driver/run.h"
+#include "tpcc/tpcc.h"
 #include "ycsb/ycsb.h"
 
 static const struct workload *const workloads[] = {
-	&ycsb_a, &ycsb_b, &ycsb_c, &ycsb_d, &ycsb_e, &ycsb_f, &ycsb_pages,
+	&ycsb_a, &ycsb_b, &ycsb_c, &ycsb_d, &ycsb_e, &ycsb_f, &ycsb_pages, &tpcc,
 };
 
 #define COUNT (sizeof(workloads) / sizeof(workloads[0]))
