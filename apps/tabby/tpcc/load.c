@@ -63,7 +63,7 @@ static int load_warehouse_record(struct worker *worker, uint32_t w)
 	tpcc_text(worker, warehouse.name, sizeof(warehouse.name));
 	make_address(worker, &warehouse.address);
 	warehouse.tax = tpcc_uniform(worker, 0, 2000);
-	/* Of each district's customers 10.00: the 300,000.00 of clause 4.3.3.1 with 3,000 of them. */
+	/* Of each customer 10.00: the 300,000.00 of clause 4.3.3.1 with 3,000 a district. */
 	warehouse.ytd = 1000ll * tpcc_of(worker)->customers * DISTRICTS;
 	return tpcc_insert(worker, WAREHOUSE, &key, &warehouse, sizeof(warehouse));
 }
