@@ -27,6 +27,7 @@
 #	make check-protocol	search the models of protocols with spin, put faults into them
 #	make packages	the module by DKMS, the library and its tools as .deb; build/packages
 #	make check-campaign	test sessions on three hosts, one of them lost, and interrupted
+#	make check-packages	install, upgrade, change the kernel, remove, on Debian in a machine
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	what is made from code: tables in README.md and docs/uapi.md,
 #				kern/uapi/layout.h, manual pages, the site (build/site)
@@ -99,7 +100,7 @@ unit: setup
 integration: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab $(addprefix --ignore ,$(addprefix lab/suites/test_,bochs.py programs.py \
-		redis.py redis_own.py redis_soak.py) $(MORE_SUITES)) \
+		packages.py redis.py redis_own.py redis_soak.py) $(MORE_SUITES)) \
 		--lab-require svm $(WORKERS)
 
 # Each patch of tests/model/mutants is a bug that a schedule of the model must show.
@@ -219,6 +220,10 @@ test-debug: debug-kernel
 packages: setup
 	@$(BIN)/python -m lab.system.debs build/packages
 
+check-packages: setup
+	$(BIN)/dbos-lab image
+	$(BIN)/pytest lab/suites/test_packages.py --lab-require svm
+
 # Unstable has another kernel every week, and no lock file: not in CI.
 newest-build: setup
 	$(BIN)/python -m lab.compile debian-sid
@@ -280,5 +285,5 @@ clean:
 .PHONY: check-campaign
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
-.PHONY: packages soak-pool
+.PHONY: packages check-packages soak-pool
 .PHONY: redis redis-some redis-vmx redis-own soak-redis bench-redis

@@ -47,15 +47,8 @@ def ensure_disk(config: Config, spec: SystemSpec, keys: Keys, report: Report) ->
 
 def write_disk(tree: Path, disk: Path, log: Path) -> None:
     """Write ``disk``, with the files of ``tree`` and the boot loader that is among them."""
-    require_programs("mke2fs")
-    with disk.open("wb") as file:
-        file.truncate(SIZE)
-    disk.chmod(0o600)  # the machine's private key is on it
-    kibibytes = (SIZE - FIRST_SECTOR * SECTOR) // 1024
-    offset = f"offset={FIRST_SECTOR * SECTOR}"
-    options = ["-t", "ext4", "-L", LABEL, "-E", offset, "-d", str(tree), "-F", "-q"]
     status = run_logged(
-        ["mke2fs", *options, str(disk), f"{kibibytes}k"],
+        [*write_disk_argv(disk, tree), "-d", str(tree)],
         log,
         environment=tool_environment(),
         deadline=Deadline.after(FILL_SECONDS, "making the file system"),
@@ -67,11 +60,24 @@ def write_disk(tree: Path, disk: Path, log: Path) -> None:
             status=Status.IMAGE,
             detail=tail(log),
         )
+
+
+def write_disk_argv(disk: Path, tree: Path) -> list[str]:
+    """Write ``disk`` up to its partition; return the command that fills that, less ``-d FILES``.
+
+    The boot loader is that of ``tree``.
+    """
+    require_programs("mke2fs")
     boot = (tree / "boot/grub/boot.img").read_bytes()
     core = (tree / "boot/grub/core.img").read_bytes()
-    with disk.open("r+b") as file:
+    with disk.open("wb") as file:
         file.write(boot_sector(boot))
         file.write(embedded(core))
+        file.truncate(SIZE)
+    disk.chmod(0o600)  # the machine's private key is on it
+    kibibytes = (SIZE - FIRST_SECTOR * SECTOR) // 1024
+    options = ["-t", "ext4", "-L", LABEL, "-E", f"offset={FIRST_SECTOR * SECTOR}", "-F", "-q"]
+    return ["mke2fs", *options, str(disk), f"{kibibytes}k"]
 
 
 def boot_sector(boot: bytes) -> bytes:

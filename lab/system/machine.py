@@ -27,10 +27,13 @@ AS_INSTALLED = Profile("installed", "what the system's own boot loader says", ()
 
 
 @contextlib.contextmanager
-def booted_system(lab: Lab, system: str, *, profile: Profile = AS_INSTALLED) -> Iterator[Booted]:
+def booted_system(
+    lab: Lab, system: str, *, disk: Path | None = None, profile: Profile = AS_INSTALLED
+) -> Iterator[Booted]:
     """Boot ``images/systems/SYSTEM.yaml`` and log in; what the machine writes ends with it.
 
-    ``profile`` is the contract that its user promises to bring it to; nothing is checked here.
+    A ``disk`` has that system with changes (``lab.system.chroot``). ``profile`` is the contract
+    that its user promises to bring it to; nothing is checked here.
     """
     if lab.engine.accelerator is Accelerator.BOCHS:
         die(
@@ -41,7 +44,9 @@ def booted_system(lab: Lab, system: str, *, profile: Profile = AS_INSTALLED) -> 
     memory_mib = lab.requirements.guest.system_memory_mib
     keys = ensure_keys(lab.config)
     sweep(lab.config.runs)
-    disk = ensure_disk(lab.config, load_system_spec(lab.config.source, system), keys, lab.report)
+    if disk is None:
+        wanted = load_system_spec(lab.config.source, system)
+        disk = ensure_disk(lab.config, wanted, keys, lab.report)
     spec = MachineSpec(
         engine=lab.engine,
         kernel=Path(),
