@@ -28,6 +28,7 @@
 #	make packages	the module by DKMS, the library and its tools as .deb; build/packages
 #	make check-campaign	test sessions on three hosts, one of them lost, and interrupted
 #	make check-packages	install, upgrade, change the kernel, remove, on Debian in a machine
+#	make check-ansible	ansible-lint; the roles on Debian in a machine, and suites on that
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	what is made from code: tables in README.md and docs/uapi.md,
 #				kern/uapi/layout.h, manual pages, the site (build/site)
@@ -56,7 +57,7 @@ MODULE_SUITES := $(KERNEL_SUITES) $(addprefix lab/suites/test_,boundary.py confo
 # each other's locks, and nothing was quicker.
 WORKERS := -n 2 --dist worksteal
 SCRIPTS := lab/bootstrap.sh kern/dune_req.sh .ci/run images/systems/setup \
-	tests/guest/check-syscalls
+	ansible/inventory/lab tests/guest/check-syscalls
 
 .DEFAULT_GOAL := help
 
@@ -100,7 +101,7 @@ unit: setup
 integration: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab $(addprefix --ignore ,$(addprefix lab/suites/test_,bochs.py programs.py \
-		packages.py redis.py redis_own.py redis_soak.py) $(MORE_SUITES)) \
+		ansible.py packages.py redis.py redis_own.py redis_soak.py) $(MORE_SUITES)) \
 		--lab-require svm $(WORKERS)
 
 # Each patch of tests/model/mutants is a bug that a schedule of the model must show.
@@ -224,6 +225,21 @@ check-packages: setup
 	$(BIN)/dbos-lab image
 	$(BIN)/pytest lab/suites/test_packages.py --lab-require svm
 
+# On a machine that Ansible has set up. Two things differ there from a bare guest: a group has the
+# device, and the kernel is not that for which the lab compiled its own module beside KVM.
+ANSIBLE := build/ansible
+CONVERGED := $(addprefix lab/suites/test_,ansible.py hello.py module.py)
+check-ansible: setup $(ANSIBLE)/installed
+	cd ansible && PATH=$(CURDIR)/$(ANSIBLE)/bin:$$PATH ansible-lint --offline
+	$(BIN)/dbos-lab image
+	PATH=$(CURDIR)/$(ANSIBLE)/bin:$$PATH $(BIN)/pytest -p lab.ansible.keeper $(CONVERGED) \
+		--lab-profile seed --lab-require svm -k "not kvm- and not for_root_only"
+
+$(ANSIBLE)/installed: ansible/requirements.txt
+	@python3 -m venv $(ANSIBLE)
+	@$(ANSIBLE)/bin/pip install --quiet --requirement ansible/requirements.txt
+	@touch $@
+
 # Unstable has another kernel every week, and no lock file: not in CI.
 newest-build: setup
 	$(BIN)/python -m lab.compile debian-sid
@@ -285,5 +301,5 @@ clean:
 .PHONY: check-campaign
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
-.PHONY: packages check-packages soak-pool
+.PHONY: packages check-packages check-ansible soak-pool
 .PHONY: redis redis-some redis-vmx redis-own soak-redis bench-redis

@@ -29,6 +29,8 @@ from lab.machine import cpio
 
 CLIENT_KEY = "client_ed25519"
 HOST_KEY = "guest_host_ed25519"
+SSH_CONFIG = "ssh_config"
+"""In a machine's directory; what it makes of the host's name ``guest`` is that machine."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def write_ssh_config(keys: Keys, port: int, directory: Path) -> Path:
     """
     known_hosts = directory / "known_hosts"
     known_hosts.write_text(f"[127.0.0.1]:{port} ssh-ed25519 {keys.host_key().get_base64()}\n")
-    path = directory / "ssh_config"
+    path = directory / SSH_CONFIG
     path.write_text(
         f"""\
 Host guest

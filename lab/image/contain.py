@@ -80,9 +80,12 @@ def run_logged(
     environment: Mapping[str, str],
     deadline: Deadline,
     standard_input: bytes = b"",
+    directory: Path | None = None,
     on_line: Callable[[str], None] = lambda _line: None,
 ) -> int:
     """Run a command, keep all it says in ``log``, show each line to ``on_line``; its exit status.
+
+    In ``directory``, or in this process's own.
 
     The command gets a session of its own, so that Ctrl-C reaches only this process, which then
     ends the command and waits for that: afterwards nobody writes to the files any more.
@@ -93,6 +96,7 @@ def run_logged(
         process = subprocess.Popen(
             argv,
             env=dict(environment),
+            cwd=directory,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

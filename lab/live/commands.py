@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Commands on machines that run: ``ps``, ``ssh``, ``console``, ``gdb``, ``trace``, ``down``.
+"""Commands on machines that run: ``ps``, ``ssh``, ``console``, ``gdb``, ``trace``, ``down``, ...
 
 An ID may be cut short as long as it is clear, and left out if only one machine runs.
 """
@@ -115,17 +115,45 @@ def down(id: str | None, everything: bool) -> None:  # noqa: A002
 @click.option("--engine", default=None, help="svm-tcg, svm-kvm or vmx-kvm.")
 @click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Boot arguments.")
 @click.option("--load", is_flag=True, help="Load dune.ko too.")
-def up(image: str, engine: str | None, profile: str, load: bool) -> None:
+@click.option(
+    "--system",
+    help="Instead: a whole Debian as it is installed, a file in images/systems/, with nothing of "
+    "ours in it. As root.",
+)
+def up(image: str, engine: str | None, profile: str, load: bool, system: str | None) -> None:
     """Boot a guest and keep it until Ctrl-C or `dbos-lab down`."""
     from lab.lab import Lab  # noqa: PLC0415
-    from lab.live.up import stay_up  # noqa: PLC0415
+    from lab.live.up import stay_up, system_stays_up  # noqa: PLC0415
     from lab.progress import Progress  # noqa: PLC0415
 
     lab = Lab(Config.from_environment(), image_name=image, engine_name=engine)
-    stay_up(lab, profile, Progress(), load=load)
+    if system is None:
+        stay_up(lab, profile, Progress(), load=load)
+    elif load:
+        raise click.UsageError("--load is of no use with --system, which has no module.")
+    else:
+        system_stays_up(lab, system, Progress())
 
 
-COMMANDS = (up, ps, ssh, console, gdb, trace, down)
+@click.command()
+@click.option("--list", "everything", is_flag=True, help="All machines; the default.")
+@click.option("--host", metavar="ID", help="The variables of one.")
+def inventory(everything: bool, host: str | None) -> None:
+    """Print the machines that run as an inventory for Ansible."""
+    import json  # noqa: PLC0415
+
+    from lab.live.inventory import inventory as inventory_of  # noqa: PLC0415
+    from lab.live.inventory import variables  # noqa: PLC0415
+    from lab.live.machines import choose, live_machines  # noqa: PLC0415
+
+    if everything and host is not None:
+        raise click.UsageError("--list means all machines, and --host one of them.")
+    machines = live_machines(Config.from_environment().runs)
+    found = inventory_of(machines) if host is None else variables(choose(machines, host))
+    click.echo(json.dumps(found, indent=1))
+
+
+COMMANDS = (up, ps, ssh, console, gdb, trace, down, inventory)
 
 
 def _chosen(words: tuple[str, ...], *, strict: bool = False) -> tuple[LiveMachine, tuple[str, ...]]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from lab.crash.kit import decoded_stack
@@ -12,6 +14,7 @@ from lab.lab import Lab
 from lab.machine.machine import Machine
 from lab.progress import Progress
 from lab.run import note_on
+from lab.system.machine import booted_system
 
 
 def stay_up(lab: Lab, profile_name: str, progress: Progress, *, load: bool) -> None:
@@ -30,6 +33,21 @@ def stay_up(lab: Lab, profile_name: str, progress: Progress, *, load: bool) -> N
         if load:
             load_module(booted.guest, MODULE)
         click.echo(f"{_id(machine)} is up. Elsewhere: dbos-lab ssh, console, gdb. Ctrl-C ends it.")
+        try:
+            _stay(machine)
+        except KeyboardInterrupt:
+            click.echo("")
+    click.echo(f"{_id(machine)} has ended")
+
+
+def system_stays_up(lab: Lab, system: str, progress: Progress) -> None:
+    """Boot a whole system and wait likewise; what it writes is gone with it."""
+    with contextlib.ExitStack() as stack:
+        with progress.stage(f"Boot {system}") as stage:
+            lab.report = note_on(stage)
+            machine = stack.enter_context(booted_system(lab, system)).machine
+        machine.claim("dbos-lab up")
+        click.echo(f"{_id(machine)} is up. Elsewhere: dbos-lab ssh, console, down. Ctrl-C ends it.")
         try:
             _stay(machine)
         except KeyboardInterrupt:

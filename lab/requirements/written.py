@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What others read of the requirements, as it is written into their files.
 
-In ``README.md`` a table stands between two comments; everything else there is written by people.
+A role's defaults are such a file as a whole. In ``README.md`` a table stands between two comments;
+everything else there is written by people.
 """
 
 from __future__ import annotations
@@ -9,11 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import yaml
+
 from lab.errors import Status, die
-from lab.requirements.spec import Requirements, load_requirements
+from lab.requirements.spec import FILE, Requirements, load_requirements
 
 README = Path("README.md")
 BEGIN, END = "<!-- requirements -->", "<!-- end of requirements -->"
+ROLES = Path("ansible/roles")
+HEAD = f"""\
+---
+# SPDX-License-Identifier: BSD-2-Clause
+# Written by `make docs` from {FILE}: change it there.
+"""
+
+
+class _Indented(yaml.SafeDumper):
+    """Indents lists below their keys, as yamllint wants it."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, indentless=False)
 
 
 def generated(root: Path) -> Mapping[Path, str]:
@@ -21,6 +37,41 @@ def generated(root: Path) -> Mapping[Path, str]:
     needs = load_requirements(root)
     return {
         README: with_table((root / README).read_text(), needs),
+        **{
+            ROLES / role / "defaults/main.yml": HEAD
+            + yaml.dump(values, Dumper=_Indented, sort_keys=False)
+            for role, values in role_defaults(needs).items()
+        },
+    }
+
+
+def role_defaults(needs: Requirements) -> Mapping[str, Mapping[str, object]]:
+    """Return the variables of each role; ``meta/argument_specs.yml`` says what they mean."""
+    guest, device, host = needs.guest, needs.device, needs.host
+    return {
+        "lab_host": {
+            "lab_host_packages": list(host.packages),
+            "lab_host_nested": bool(host.nested),
+            "lab_host_kvm_group": host.group,
+            "lab_host_kvm_mode": host.kvm_mode,
+            "lab_host_users": [],
+            "lab_host_huge_pages": host.huge_pages,
+        },
+        "privileged_guest": {
+            "privileged_guest_oldest_kernel": needs.versions.kernel,
+            "privileged_guest_kernel_arguments": list(guest.profile.required),
+            "privileged_guest_forbidden_arguments": list(guest.profile.forbidden),
+            "privileged_guest_packages": list(guest.packages),
+            "privileged_guest_package_directory": "",
+            "privileged_guest_headers": dict(guest.headers),
+            "privileged_guest_device": device.path,
+            "privileged_guest_group": device.group,
+            "privileged_guest_device_mode": device.mode,
+            "privileged_guest_users": [],
+            "privileged_guest_huge_pages": guest.huge_pages,
+            "privileged_guest_transparent_huge_pages": guest.transparent_huge_pages,
+            "privileged_guest_reboot_seconds": 1200,
+        },
     }
 
 

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from rich.console import Console
 from lab.errors import LabError, Status
 from lab.live.down import end
 from lab.live.follow import follow
+from lab.live.inventory import inventory, variables
 from lab.live.machines import LiveMachine, choose, live_machines
 from lab.live.table import age, table_of
 from lab.machine.rundir import RunDir, end_process
@@ -114,6 +116,19 @@ def test_a_record_that_makes_no_sense_does_no_harm(fleet: Fleet) -> None:
 
 def machine_of(name: str) -> LiveMachine:
     return LiveMachine(Path("/runs", name), 1, "running", "", 1, {})
+
+
+def test_ansible_finds_systems_that_run_and_knows_bare_guests_for_what_they_are() -> None:
+    system = replace(machine_of("a-one"), record={"disk": "/d", "engine": "svm-tcg"})
+    dead = replace(machine_of("a-two"), record={"disk": "/d"}, state="panicked")
+    found = inventory([system, machine_of("a-bare"), dead])
+    assert found["privileged_guests"] == {"hosts": ["one"]}
+    assert found["bare_guests"] == {"hosts": ["bare"]}
+    assert found["_meta"] == {
+        "hostvars": {"one": variables(system), "bare": variables(machine_of("a-bare"))}
+    }
+    assert variables(system)["ansible_ssh_common_args"] == '-F "/runs/a-one/ssh_config"'
+    assert variables(system)["ansible_host"] == "guest"
 
 
 def test_no_machine_one_machine_several() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from lab import lab as lab_module
@@ -25,10 +26,11 @@ from lab.machine import qemu
 from lab.machine.backing import Inherited
 from lab.machine.spec import MachineSpec
 from lab.requirements.spec import FILE, host_packages, load_requirements
-from lab.requirements.written import generated, with_table
+from lab.requirements.written import generated, role_defaults, with_table
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS = load_requirements(ROOT)
+ROLES = ("lab_host", "privileged_guest")
 
 
 @pytest.mark.parametrize("path", sorted(generated(ROOT)), ids=str)
@@ -75,6 +77,30 @@ def test_qemu_gets_the_memory_the_processors_and_the_arguments(
     assert said["-m"] == str(NEEDS.guest.memory_mib)
     assert said["-smp"] == str(NEEDS.guest.cpus + 1)  # one is the kernel's own
     assert set(NEEDS.guest.profile.required) <= set(said["-append"].split())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_says_what_each_of_its_variables_means(role: str) -> None:
+    specs = yaml.safe_load((ROOT / "ansible/roles" / role / "meta/argument_specs.yml").read_text())
+    options = specs["argument_specs"]["main"]["options"]
+    assert list(options) == list(role_defaults(NEEDS)[role])
+    kinds = {"str": str, "path": str, "list": list, "dict": dict, "int": int, "bool": bool}
+    for name, value in role_defaults(NEEDS)[role].items():
+        assert isinstance(value, kinds[options[name]["type"]]), name
+        assert value in options[name].get("choices", [value])
+        assert options[name]["description"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_uses_each_of_its_variables_and_no_other(role: str) -> None:
+    texts = [
+        path.read_text()
+        for folder in ("tasks", "handlers", "templates")
+        for path in (ROOT / "ansible/roles" / role / folder).iterdir()
+    ]
+    used = set(re.findall(rf"\b{role}_\w+", "\n".join(texts)))
+    own = set(re.findall(r"register: (\w+)|^ +(\w+): >-$", "\n".join(texts), re.M))
+    assert used - {name for pair in own for name in pair} == set(role_defaults(NEEDS)[role])
 
 
 def test_the_command_prints_all_of_it_for_other_programs() -> None:
