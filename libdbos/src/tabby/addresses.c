@@ -39,7 +39,7 @@ int tabby_addresses_open(struct tabby *tabby, struct dbos *dbos)
 	uint64_t done;
 	int ret;
 
-	if (!dbos || tabby->pool.pages > PAGES_MAX)
+	if (!dbos || !dbos_inside() || tabby->pool.pages > PAGES_MAX)
 		return -EINVAL;
 	tabby->table = &dbos->table;
 	tabby->cpus = &dbos->cpus;

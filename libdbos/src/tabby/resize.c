@@ -72,3 +72,16 @@ int tabby_resize(struct tabby *tabby, uint64_t frames)
 		tabby_forget(tabby, frames, before);
 	return ret;
 }
+
+int dbos_pool_resize(struct dbos_pool *pool, uint64_t frames)
+{
+	struct tabby *tabby = tabby_of(pool);
+	int ret;
+
+	if (frames < TABBY_LEAST || frames > tabby->limit_max)
+		return -EINVAL;
+	tabby_begin_alone(tabby);
+	ret = tabby->kind->resize(tabby, frames);
+	tabby_end_alone(tabby);
+	return ret;
+}

@@ -104,11 +104,16 @@ static size_t collect(struct tabby_ring *ring, struct dbos_pool_transfer *transf
 	return count;
 }
 
+static bool is_passing(int error)
+{
+	return error == EINTR || error == EAGAIN || error == EBUSY;
+}
+
 /*
- * What was submitted must end before the frames are anybody else's, so errors of the call itself
- * are waited out: EINTR, EAGAIN and EBUSY are all that a ring that was set up has for us.
+ * What was submitted must end before the frames are anybody else's, so then all errors of the call
+ * itself are waited out. False: the kernel does not let us, and has taken nothing.
  */
-static void run(struct tabby *tabby, struct tabby_ring *ring,
+static bool run(struct tabby *tabby, struct tabby_ring *ring,
 		struct dbos_pool_transfer *transfers, size_t count)
 {
 	size_t submitted = 0, ended = 0;
@@ -120,26 +125,40 @@ static void run(struct tabby *tabby, struct tabby_ring *ring,
 
 		if (ret > 0)
 			submitted += ret;
+		else if (ret < 0 && !submitted && !is_passing(errno))
+			return false;
 		ended += collect(ring, transfers);
 	}
+	return true;
+}
+
+/* The caller has the slot's ring. */
+static bool run_own(struct tabby *tabby, struct tabby_slot *slot,
+		    struct dbos_pool_transfer *transfers, size_t count)
+{
+	if (!slot->ring && !slot->ring_refused) {
+		slot->ring = create();
+		slot->ring_refused = !slot->ring;
+	}
+	if (!slot->ring || count > slot->ring->params.sq_entries)
+		return false;
+	if (run(tabby, slot->ring, transfers, count))
+		return true;
+	destroy(slot->ring);
+	slot->ring = NULL;
+	slot->ring_refused = true;
+	return false;
 }
 
 bool tabby_ring_transfer(struct tabby *tabby, struct dbos_pool_transfer *transfers, size_t count)
 {
 	struct tabby_slot *slot = tabby_slot(tabby);
 	uint64_t nobody = 0;
-	bool did = false;
+	bool did;
 
 	if (!machine_cas(&slot->ring_taken, &nobody, 1))
 		return false;
-	if (!slot->ring && !slot->ring_refused) {
-		slot->ring = create();
-		slot->ring_refused = !slot->ring;
-	}
-	if (slot->ring && count <= slot->ring->params.sq_entries) {
-		run(tabby, slot->ring, transfers, count);
-		did = true;
-	}
+	did = run_own(tabby, slot, transfers, count);
 	machine_store(&slot->ring_taken, 0);
 	return did;
 }

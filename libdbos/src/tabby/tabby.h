@@ -20,8 +20,8 @@
  * What finds a frame may be stale or nonsense (dbos_pool_hint). It is a number below pool.frames or
  * it is not; the frame's name, read between two looks at its word, says if it is right.
  *
- * Shared with docs/models/tabby.pml, which has spin(1) search all interleavings of a few CPUs, and
- * with tests/model, on which these files run.
+ * docs/models/tabby.pml is this protocol, of which spin(1) searches all interleavings of a few
+ * CPUs; and these files run on tests/model.
  */
 #ifndef DBOS_TABBY_H
 #define DBOS_TABBY_H
@@ -60,10 +60,7 @@ struct tabby_slot {
 
 struct tabby;
 
-/*
- * How pages are found. All but find_victim() may be called by anybody at any time; none of them
- * waits for a device.
- */
+/* How pages are found. By any thread at any time; but for resize() none waits for a device. */
 struct tabby_kind {
 	/*
 	 * The frame that is @page's, loaded or not, or TABBY_NONE; from now on the caller's hint.
@@ -200,7 +197,7 @@ void tabby_forget(struct tabby *tabby, uint64_t from, uint64_t to);
 /* checksum.c: CRC-32C of what follows the header's checksum. */
 uint32_t tabby_checksum(const void *memory);
 
-/* alone.c: waits in the host's scheduler's way, as its holder may be at the device. */
+/* alone.c: a lock that may be held for as long as the device takes. */
 void tabby_begin_alone(struct tabby *tabby);
 void tabby_end_alone(struct tabby *tabby);
 

@@ -151,6 +151,11 @@ void misuse_is_refused(void)
 	check(dbos_pool_open(&config, &other) == -E2BIG, "a store that is too large");
 	check(ftruncate(fd, 0) == 0 && ftruncate(fd, 1 << 20) == 0, "ftruncate");
 	check(dbos_pool_open(&config, &other) == -EILSEQ, "a file of zeroes");
+	if (dbos) {
+		check_ok(dbos_leave());
+		check(dbos_pool_open(&config, &other) == -EINVAL, "addresses, from outside");
+		check_ok(dbos_enter());
+	}
 	config.frames = 7;
 	check(dbos_pool_open(&config, &other) == -EINVAL, "7 frames");
 	close(fd);
