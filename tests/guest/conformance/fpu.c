@@ -145,6 +145,8 @@ CASE(fpu_migrates)
 	check(regs->rbx == 0, "after %lu looks, near 0x%llx", *guest_u64(&machine, COUNT),
 	      regs->rdi - COPY);
 	pthread_join(thread, NULL);
+	for (int i = 0; i < 2; i++)	/* they read @machine, which is on this stack */
+		pthread_join(spoilers[i], NULL);
 	fprintf(stderr, "XCR0 0x%lx, %u bytes, %lu looks, %llu entries", mask, size,
 		*guest_u64(&machine, COUNT), machine.run->entries);
 }
