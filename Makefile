@@ -32,7 +32,9 @@
 #	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	what is made from code: tables in README.md and docs/uapi.md,
 #				kern/uapi/layout.h, manual pages, the site (build/site)
+#	make metal	all of it on VT-x or SVM at full speed, or a refusal; build/metal
 #	make doctor	which engines boot on this machine, and what is missing
+#	make kept	pack sessions and machines that were kept into build/kept.tar.gz
 #
 # Each target installs what it lacks, reuses what is there, and can be run again at any time.
 
@@ -53,6 +55,9 @@ KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py clock.py hello.py module.p
 MODULE_SUITES := $(KERNEL_SUITES) $(addprefix lab/suites/test_,boundary.py conformance.py \
 	fork.py fpu.py kill.py layouts.py leaves.py memory.py pressure.py slots.py syscalls.py \
 	teardown.py torture.py trace.py)
+# Suites with an image, an engine or a machine that no other has.
+OWN_TARGETS := $(addprefix lab/suites/test_,bochs.py programs.py ansible.py packages.py redis.py \
+	redis_own.py redis_soak.py)
 # As many as the smallest host has processors. Tried with one more: guests' processors then wait for
 # each other's locks, and nothing was quicker.
 WORKERS := -n 2 --dist worksteal
@@ -100,9 +105,13 @@ unit: setup
 # Each worker has a machine of its own and gives it tests that follow one another.
 integration: setup
 	$(BIN)/dbos-lab image
-	$(BIN)/pytest lab $(addprefix --ignore ,$(addprefix lab/suites/test_,bochs.py programs.py \
-		ansible.py packages.py redis.py redis_own.py redis_soak.py) $(MORE_SUITES)) \
+	$(BIN)/pytest lab $(addprefix --ignore ,$(OWN_TARGETS) $(MORE_SUITES)) \
 		--lab-require svm $(WORKERS)
+
+# No workers: what is timed has the machine for itself, and its processors are pinned.
+metal: setup
+	@$(BIN)/python -m lab.metal $(if $(FEATURE),--feature $(FEATURE)) -- \
+		lab $(addprefix --ignore ,$(OWN_TARGETS))
 
 # Each patch of tests/model/mutants is a bug that a schedule of the model must show.
 check-mutants: setup
@@ -291,6 +300,10 @@ bench-snapshot: setup
 	@$(BIN)/dbos-lab image
 	@$(BIN)/python -m lab.bench.snapshot
 
+# For whoever looks at a failure elsewhere.
+kept: setup
+	@$(BIN)/python -m lab.report.kept build/kept.tar.gz
+
 # Gives up what the lab has stored on this machine: images, builds, kept runs.
 clean:
 	rm -rf $(VENV) build "$${DBOS_LAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/dbos-lab}"
@@ -301,5 +314,6 @@ clean:
 .PHONY: check-campaign
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
+.PHONY: kept metal
 .PHONY: packages check-packages check-ansible soak-pool
 .PHONY: redis redis-some redis-vmx redis-own soak-redis bench-redis

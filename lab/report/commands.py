@@ -12,12 +12,19 @@ from lab.config import Config
 
 @click.command()
 @click.argument("session", required=False)
-def report(session: str | None) -> None:
+@click.option("--summary", is_flag=True, help="Markdown instead, of all sessions if none is named.")
+def report(session: str | None, summary: bool) -> None:
     """Make the page of a test SESSION again, also of one that was killed; the last by default."""
-    from lab.report.directory import find_session  # noqa: PLC0415 (keeps --help fast)
+    from lab.report.brief import brief  # noqa: PLC0415 (keeps --help fast)
+    from lab.report.directory import all_sessions, find_session  # noqa: PLC0415
     from lab.report.recorder import finish  # noqa: PLC0415
 
-    found = find_session(Config.from_environment().sessions, session)
+    sessions = Config.from_environment().sessions
+    if summary:
+        named = [find_session(sessions, session)] if session else all_sessions(sessions)
+        click.echo(brief(named), nl=False)
+        return
+    found = find_session(sessions, session)
     finish(found)
     click.echo(found.page)
 

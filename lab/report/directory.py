@@ -76,7 +76,7 @@ def find_session(sessions: Path, name: str | None) -> Session:
     """Return a session by its path, its name or the beginning of that; the last one by default."""
     if name is not None and (Path(name) / "session.json").exists():
         return Session(Path(name))
-    known = _all(sessions) if sessions.is_dir() else []
+    known = _all(sessions)
     if not known:
         die(
             f"There is no session below {sessions}.",
@@ -91,6 +91,10 @@ def find_session(sessions: Path, name: str | None) -> Session:
     return Session(fitting[0])
 
 
+def all_sessions(sessions: Path) -> list[Session]:
+    """Return all of them, the oldest first."""
+    return [Session(path) for path in _all(sessions)]
+
+
 def _all(sessions: Path) -> list[Path]:
-    """Oldest first."""
     return sorted(path.parent for path in sessions.glob("*/session.json"))
