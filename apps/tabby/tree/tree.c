@@ -61,21 +61,31 @@ int tree_insert(struct tree *tree, struct key key, const void *value, size_t siz
 	return err;
 }
 
-static int try_update(struct tree *tree, struct key key, tree_change_fn change, void *arg)
+/*
+ * Locks the leaf that has @key, as its entry @index: it is locked as it was read, or not at all.
+ * -ENOENT: no leaf has it.
+ */
+static int lock_entry(struct tree *tree, struct key key, struct dbos_pin *pin, unsigned int *index)
 {
 	struct dbos_pool_read leaf;
-	struct dbos_pin pin;
-	struct slot slot;
-	unsigned int i;
 	bool equal;
 	int err = tree_leaf(tree, key, &leaf);
 
 	if (err)
 		return err;
-	i = node_find(leaf.content, key, &equal);
+	*index = node_find(leaf.content, key, &equal);
 	if (!equal)
 		return dbos_pool_valid(tree->pool, &leaf) ? -ENOENT : TREE_RESTART;
-	err = tree_lock(tree, &leaf, &pin);
+	return tree_lock(tree, &leaf, pin);
+}
+
+static int try_update(struct tree *tree, struct key key, tree_change_fn change, void *arg)
+{
+	struct dbos_pin pin;
+	struct slot slot;
+	unsigned int i;
+	int err = lock_entry(tree, key, &pin, &i);
+
 	if (err)
 		return err;
 	slot = node_slot(pin.content, i);
@@ -130,18 +140,10 @@ int tree_lookup(struct tree *tree, struct key key, void *value, size_t size)
 
 static int try_remove(struct tree *tree, struct key key, bool *empty)
 {
-	struct dbos_pool_read leaf;
 	struct dbos_pin pin;
 	unsigned int i;
-	bool equal;
-	int err = tree_leaf(tree, key, &leaf);
+	int err = lock_entry(tree, key, &pin, &i);
 
-	if (err)
-		return err;
-	i = node_find(leaf.content, key, &equal);
-	if (!equal)
-		return dbos_pool_valid(tree->pool, &leaf) ? -ENOENT : TREE_RESTART;
-	err = tree_lock(tree, &leaf, &pin);
 	if (err)
 		return err;
 	node_remove(pin.content, i);
