@@ -47,7 +47,8 @@ def wrong(line: str) -> str:
         case ["make", "-C", directory, *_]:
             missing = [] if (ROOT / directory / "Makefile").is_file() else [directory]
         case ["make", *targets]:
-            missing = [target for target in targets if target not in TARGETS]
+            named = [word for word in targets if "=" not in word]  # the rest sets variables
+            missing = [target for target in named if target not in TARGETS]
         case ["sh", script, *_]:
             missing = [] if (ROOT / script).is_file() else [script]
         case _:
