@@ -49,7 +49,7 @@ PROGRAMS := lab/suites/test_programs.py --lab-image debian-12-programs --lab-pro
 	--lab-require svm
 SOME_PROGRAMS := sqlite or openssl or (stress and 10) or mmap or threading or incr
 MORE_SUITES := $(addprefix lab/suites/test_,fuzz.py torture.py beside_kvm.py host_events.py \
-	lifecycle.py layouts.py compat.py stress.py)
+	lifecycle.py layouts.py compat.py stress.py tabby.py)
 MEMORY_SUITES := $(addprefix lab/suites/test_,slots.py leaves.py memory.py pressure.py torture.py \
 	threads.py smp.py fork.py kill.py module.py)
 KERNEL_SUITES := $(addprefix lab/suites/test_,boot.py clock.py hello.py module.py threads.py)

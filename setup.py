@@ -12,7 +12,8 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 SOURCES = (
-    *("kern", "libdbos", "apps/redis", "lab/agent", "tests/guest", "images", "debian"),
+    *("kern", "libdbos", "apps/redis", "apps/tabby"),
+    *("lab/agent", "tests/guest", "images", "debian"),
     "lab/host-packages.txt",
 )
 """Everything below ``Config.source`` that a lab without a checkout reads."""

@@ -55,6 +55,8 @@ class Bundle:
 DBOS = Bundle(("kern", "libdbos", "lab/agent", "tests/guest"), "kern/dune.ko", "tests/guest/bin")
 REDIS = Bundle(("kern", "libdbos", "apps/redis"), "kern/dune.ko", "apps/redis/bin")
 """For images with Redis's sources in their toolchain."""
+TABBY = Bundle(("kern", "libdbos", "apps/tabby"), "kern/dune.ko", "apps/tabby/bin")
+"""What is measured on buffer pools."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.build import REDIS, build_guest_programs
+from lab.build import REDIS, TABBY, build_guest_programs
 from lab.deploy import copy
 from lab.image.spec import load_image_spec
 from lab.session.backend import Backend
 
 if TYPE_CHECKING:
+    from lab.guest import Guest
     from lab.lab import Lab
 
 PROGRAMS_IMAGE = "debian-12-programs"
@@ -31,3 +32,17 @@ def redis(backend: Backend, lab: Lab) -> Backend:
     artefacts = build_guest_programs(lab.config, lab.image, lab.report, REDIS)
     copy(backend.guest, artefacts.programs)
     return backend
+
+
+@pytest.fixture
+def tabby_guest(module_loaded: Guest, lab: Lab) -> Guest:
+    """A guest with the programs of ``apps/tabby``."""
+    artefacts = build_guest_programs(lab.config, lab.image, lab.report, TABBY)
+    copy(module_loaded, artefacts.programs)
+    return module_loaded
+
+
+@pytest.fixture
+def tabby(backend_name: str, tabby_guest: Guest) -> Backend:
+    """Either backend, in a guest with the programs of ``apps/tabby``."""
+    return Backend(backend_name, tabby_guest)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.build import DBOS, REDIS, source_files
+from lab.build import DBOS, REDIS, TABBY, source_files
 from lab.config import source_of
 from lab.requirements.spec import load_requirements
 from lab.system.debs import SOURCES as PACKAGED
@@ -53,7 +53,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_has_every_source_that_is_compiled_for_a_guest(unpacked: Path) -> None:
     source = source_of(unpacked / "lab")
     assert source == unpacked / "lab/sources"
-    for bundle in (DBOS, REDIS, PACKAGED):
+    for bundle in (DBOS, REDIS, TABBY, PACKAGED):
         ours = list(source_files(ROOT, bundle))
         assert list(source_files(source, bundle)) == ours
         assert all((source / path).read_bytes() == (ROOT / path).read_bytes() for path in ours)

@@ -102,12 +102,16 @@ static void add_pool(struct fields *fields, const struct outcome *outcome)
 
 static void add_vcpu(struct fields *fields, const struct run *run, const struct outcome *outcome)
 {
+	const struct vcpu_counts *vcpu = &outcome->vcpu;
 	bool inside = run->options->inside;
 
-	add_counter(fields, "vcpu_entries", inside, outcome->vcpu.entries);
-	add_counter(fields, "vcpu_faults", inside, outcome->vcpu.faults);
-	add_counter(fields, "vcpu_flushes", inside, outcome->vcpu.tlb_flushes);
-	add_counter(fields, "vcpu_syscalls", inside, outcome->vcpu.syscalls);
+	add_counter(fields, "vcpu_entries", inside, vcpu->own.entries);
+	add_counter(fields, "vcpu_faults", inside, vcpu->own.faults);
+	add_counter(fields, "vcpu_flushes", inside, vcpu->own.tlb_flushes);
+	add_counter(fields, "vcpu_syscalls", inside, vcpu->own.syscalls);
+	add_counter(fields, "flushed_pages", inside, vcpu->flush.pages);
+	add_counter(fields, "full_flushes", inside, vcpu->flush.all);
+	add_counter(fields, "flush_interrupts", inside, vcpu->flush.interrupts);
 }
 
 static void print_json(const struct fields *fields)

@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "driver/run.h"
 
 #define SECOND 1000000000ull
 
-/* The clock is asked by the main thread only; workers look at a flag. */
-static double now(void)
+/* Clocks are asked by the main thread only; workers look at a flag. */
+static double clock_now(clockid_t clock)
 {
 	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	clock_gettime(clock, &time);
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
+/* Of the process, user and system, without this thread, which only looks on. */
 static double cpu(void)
 {
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
-	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+	return clock_now(CLOCK_PROCESS_CPUTIME_ID) - clock_now(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void note_error(struct worker *worker, int err)
@@ -55,12 +51,22 @@ static void work(struct worker *worker)
 	}
 }
 
-static void vcpu_difference(struct dbos_vcpu_stats *after, const struct dbos_vcpu_stats *before)
+/* Of the calling thread's vCPU. */
+static void count_vcpu(struct vcpu_counts *counts)
 {
-	after->entries -= before->entries;
-	after->faults -= before->faults;
-	after->tlb_flushes -= before->tlb_flushes;
-	after->syscalls -= before->syscalls;
+	dbos_vcpu_stats(&counts->own);
+	dbos_flush_stats(dbos_instance(), &counts->flush);
+}
+
+static void add_vcpu(struct vcpu_counts *to, const struct vcpu_counts *counts, uint64_t times)
+{
+	to->own.entries += times * counts->own.entries;
+	to->own.faults += times * counts->own.faults;
+	to->own.tlb_flushes += times * counts->own.tlb_flushes;
+	to->own.syscalls += times * counts->own.syscalls;
+	to->flush.pages += times * counts->flush.pages;
+	to->flush.all += times * counts->flush.all;
+	to->flush.interrupts += times * counts->flush.interrupts;
 }
 
 /* Nothing is entered, and nothing allocated, between the barrier and the end of the work. */
@@ -68,19 +74,21 @@ static void *run_worker(void *arg)
 {
 	struct worker *worker = arg;
 	struct run *run = worker->run;
-	struct dbos_vcpu_stats before = { 0 };
+	struct vcpu_counts before = { 0 };
 	int err = run->options->inside ? dbos_enter() : 0;
 	bool inside = run->options->inside && !err;
 
 	if (!err)
 		err = run->store->engine->enter(run->store, &worker->session);
 	if (inside)
-		dbos_vcpu_stats(&before);
+		count_vcpu(&before);
 	pthread_barrier_wait(&run->start);
 	if (!err) {
 		work(worker);
-		if (inside && !dbos_vcpu_stats(&worker->vcpu))
-			vcpu_difference(&worker->vcpu, &before);
+		if (inside) {
+			count_vcpu(&worker->vcpu);
+			add_vcpu(&worker->vcpu, &before, -1ull);
+		}
 		__atomic_sub_fetch(&run->left, 1, __ATOMIC_RELEASE);
 		run->store->engine->leave(worker->session);
 	} else {
@@ -126,7 +134,7 @@ static double watch(struct run *run, double start)
 	run->store->engine->stats(run->store, &stats);
 	while (__atomic_load_n(&run->left, __ATOMIC_ACQUIRE)) {
 		nanosleep(&step, NULL);
-		time = now();
+		time = clock_now(CLOCK_MONOTONIC);
 		if (!run->load && !run->limit && time - start >= run->options->seconds)
 			__atomic_store_n(&run->stop, 1, __ATOMIC_RELAXED);
 		if (time >= next && !run->options->quiet) {
@@ -153,10 +161,7 @@ static void collect(const struct run *run, struct outcome *outcome)
 			outcome->error = worker->error;
 		for (unsigned int d = 0; d < 8; d++)
 			outcome->detail[d] += worker->detail[d];
-		outcome->vcpu.entries += worker->vcpu.entries;
-		outcome->vcpu.faults += worker->vcpu.faults;
-		outcome->vcpu.tlb_flushes += worker->vcpu.tlb_flushes;
-		outcome->vcpu.syscalls += worker->vcpu.syscalls;
+		add_vcpu(&outcome->vcpu, &worker->vcpu, 1);
 	}
 }
 
@@ -164,7 +169,7 @@ static void reset(struct worker *worker)
 {
 	worker->operations = worker->missing = worker->errors = 0;
 	worker->error = 0;
-	worker->vcpu = (struct dbos_vcpu_stats){ 0 };
+	worker->vcpu = (struct vcpu_counts){ 0 };
 	memset(worker->detail, 0, sizeof(worker->detail));
 }
 
@@ -185,7 +190,7 @@ static int run_phase(struct run *run, struct outcome *outcome)
 	}
 	run->store->engine->stats(run->store, &outcome->before);
 	run->first = outcome->before;
-	start = now();
+	start = clock_now(CLOCK_MONOTONIC);
 	cpu_start = cpu();
 	pthread_barrier_wait(&run->start);
 	outcome->seconds = watch(run, start) - start;

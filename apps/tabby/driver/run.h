@@ -6,9 +6,16 @@
 #include <pthread.h>
 
 #include <dbos/dbos.h>
+#include <dbos/mm.h>
 
 #include "driver/options.h"
 #include "driver/random.h"
+
+/* What a vCPU has done: for the hypervisor, and to its own TLB and others'. */
+struct vcpu_counts {
+	struct dbos_vcpu_stats own;
+	struct dbos_flush_stats flush;
+};
 
 /* What a thread has counted, in a cache line of its own. */
 struct worker {
@@ -20,7 +27,7 @@ struct worker {
 	void *state;			/* the workload's */
 	pthread_t thread;
 	int error;			/* the first one */
-	struct dbos_vcpu_stats vcpu;	/* over the phase; inside only */
+	struct vcpu_counts vcpu;	/* over the phase; inside only */
 	alignas(64) uint64_t operations, missing, errors, detail[8];
 };
 
@@ -61,10 +68,10 @@ void workload_list(FILE *file);
 
 struct outcome {
 	uint64_t operations, missing, errors, detail[8];
-	double seconds, cpu;		/* of the clock; of the process, user and system */
+	double seconds, cpu;		/* of the clock; of all threads but the main one */
 	int error;
 	struct store_stats before, after;
-	struct dbos_vcpu_stats vcpu;
+	struct vcpu_counts vcpu;
 };
 
 /* All threads load, or make @operations steps in all, or steps for @seconds. */
