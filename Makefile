@@ -21,6 +21,7 @@
 #	make bench-libdbos	what a privileged process pays and saves; build/bench/libdbos-*.json
 #	make bench-snapshot	snapshots against fork; build/bench/snapshot-*.json
 #	make bench-redis	Redis's clients while it saves; build/bench/redis-*.json
+#	make bench-tabby	pools by the MMU against madvise; build/bench/tabby-*.json
 #	make test-debug	the suites of the module on a kernel with KASAN and lockdep, compiled first
 #	make newest	what depends on the kernel, on Debian unstable's; newest-build: compile only
 #	make check-mutants	put bugs into the memory layer, and see the model find each
@@ -311,6 +312,10 @@ bench-libdbos: setup
 bench-redis: programs-image
 	@$(BIN)/python -m lab.bench.redis
 
+bench-tabby: setup
+	@$(BIN)/dbos-lab image
+	@$(BIN)/python -m lab.bench.tabby
+
 bench-snapshot: setup
 	@$(BIN)/dbos-lab image
 	@$(BIN)/python -m lab.bench.snapshot
@@ -330,5 +335,5 @@ clean:
 .PHONY: check-mutants test-more bench-libdbos bench-snapshot soak-libdbos soak-snapshot
 .PHONY: programs programs-some programs-image
 .PHONY: kept lint-workflows metal
-.PHONY: packages check-packages check-ansible soak-pool
+.PHONY: packages check-packages check-ansible soak-pool bench-tabby
 .PHONY: redis redis-some redis-vmx redis-own soak-redis bench-redis

@@ -4,6 +4,7 @@
  * the phase's own; what an engine has no counter for is null, and empty in CSV.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "driver/run.h"
@@ -46,11 +47,13 @@ static void add_number(struct fields *fields, const char *name, uint64_t value)
 	snprintf(field->value, sizeof(field->value), "%" PRIu64, value);
 }
 
+/* A run that was too short for a clock has no rate. */
 static void add_real(struct fields *fields, const char *name, double value)
 {
 	struct field *field = add(fields, name);
 
-	snprintf(field->value, sizeof(field->value), "%.6f", value);
+	if (isfinite(value))
+		snprintf(field->value, sizeof(field->value), "%.6f", value);
 }
 
 static void add_flag(struct fields *fields, const char *name, bool value)
