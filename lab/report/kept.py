@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""``python -m lab.report.kept FILE``: sessions and kept machines in one archive, to be sent away.
+"""``python -m lab.report.kept ARCHIVE``: sessions and kept machines in one archive.
 
 One file, because names of tests and machines may have what a CI's store of files refuses.
 """
 
 from __future__ import annotations
 
-import sys
 import tarfile
 from pathlib import Path
 
+import click
+
+from lab.cli import main as run_command
 from lab.config import Config
 
 
@@ -28,5 +30,12 @@ def pack(config: Config, archive: Path) -> int:
     return len(found)
 
 
+@click.command()
+@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+def kept(archive: Path) -> None:
+    """Pack what the lab has kept on this machine into ARCHIVE, a .tar.gz."""
+    click.echo(f"{archive}: {pack(Config.from_environment(), archive)} sessions and machines")
+
+
 if __name__ == "__main__":
-    print(f"{sys.argv[1]}: {pack(Config.from_environment(), Path(sys.argv[1]))}")
+    run_command(kept)

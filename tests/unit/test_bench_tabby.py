@@ -9,7 +9,6 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from lab.bench.executed import Instruction
-from lab.bench.tabby.look import miss_table, owners
 from lab.bench.tabby.measure import (
     COST,
     COUNTERS,
@@ -18,6 +17,7 @@ from lab.bench.tabby.measure import (
     per_operation,
     sample_name,
 )
+from lab.bench.tabby.miss import miss_table, owners
 from lab.bench.tabby.plan import COUNTED, IN_MEMORY, MADVISE, MMU, PARTS, TIMED, Cell, ycsb
 from lab.bench.tabby.plot import draw
 from lab.bench.tabby.show import cost_table, counter_table, sentence_of

@@ -58,6 +58,7 @@ static void count_vcpu(struct vcpu_counts *counts)
 	dbos_flush_stats(dbos_instance(), &counts->flush);
 }
 
+/* @times is 1, or -1ull to take @counts away again: unsigned numbers wrap. */
 static void add_vcpu(struct vcpu_counts *to, const struct vcpu_counts *counts, uint64_t times)
 {
 	to->own.entries += times * counts->own.entries;

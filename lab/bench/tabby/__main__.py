@@ -14,8 +14,8 @@ from lab.bench.executed import Symbols
 from lab.bench.hypervisors import PROFILE, facts
 from lab.bench.record import Record
 from lab.bench.tabby import show
-from lab.bench.tabby.look import look_at_a_miss, miss_table, owners
 from lab.bench.tabby.measure import COST, Samples, frames_of, load, measure, restore
+from lab.bench.tabby.miss import look_at_a_miss, miss_table, owners
 from lab.bench.tabby.plan import BASE, COUNTED, DISK, TIMED, Cell
 from lab.bench.tabby.plot import draw
 from lab.bench.tabby.targets import Measured, checks_of, median
